@@ -1,0 +1,258 @@
+package ptlauth
+
+import (
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/getportal/ptlauth/internal/access"
+	"github.com/getportal/ptlauth/internal/carrier"
+	"github.com/getportal/ptlauth/internal/header"
+	"github.com/getportal/ptlauth/internal/key"
+	"github.com/getportal/ptlauth/internal/option"
+	"github.com/getportal/ptlauth/internal/placeholder"
+	"github.com/getportal/ptlauth/internal/terminal"
+	"github.com/getportal/ptlauth/internal/token"
+)
+
+// Config is what an operator can say about a middleware. This page is the manual;
+// the README has the same in a table.
+//
+// Every option takes text as well as its own type, because a Docker label and a KV
+// pair deliver nothing else, and every mistake is reported at once in Traefik's log.
+// For that, the fields take whatever comes: a value that Traefik's decoder could not
+// place would cost the router its middleware. Names are matched without regard to
+// case. Durations are written as everywhere in Traefik: 10s, 5m, or plain seconds.
+type Config struct {
+	// SecretFile is the path of the file with the tokens' shared secret: short for
+	// one more entry of Keys with algorithm HS256. This or Keys is required.
+	//
+	//   - secretFile (path): the file with the HS256 secret
+	SecretFile interface{} `json:"secretFile,omitempty"`
+
+	// Keys are the keys that a token's signature may be verified with. Any of them
+	// may verify, so that a key can be rotated without logging anyone out. Each has
+	// exactly one source, secret, secretFile or secretEnv, whose bytes are the HMAC
+	// key as they are, less the newline at the end. It must be at least as long as
+	// the algorithm's hash (RFC 7518 §3.2: 32, 48, 64 bytes), and what looks like PEM
+	// is refused. Traefik's API shows a middleware's configuration to whoever may
+	// read it, so a secret belongs in a file.
+	//
+	//   - keys[].secret (text): the secret itself; better use a file
+	//   - keys[].secretFile (path): a file with the secret; a change is noticed within refresh
+	//   - keys[].secretEnv (name): an environment variable of Traefik's with the secret
+	//   - keys[].secretBase64 (boolean, default false): decode the secret from base64 first
+	//   - keys[].algorithm (text, default HS256): HS256, HS384 or HS512; tokens must name just that
+	//   - keys[].id (text): only tokens with this kid
+	Keys interface{} `json:"keys,omitempty"`
+
+	// Token says where a request carries its token. A cookie may hold it with
+	// "Bearer " in front, as Portal writes it. Every carrier is taken out before the
+	// request is passed on, unless forward is set; other cookies and parameters stay
+	// byte for byte. Of several tokens (at most 4, at most 8 KiB each) a bad one does
+	// no harm beside a good one; good ones of two terminals are refused.
+	//
+	//   - token.cookie (name, default authorization): the cookie that carries the token; empty: none
+	//   - token.header (name): the header that carries it, scheme Bearer, such as Authorization
+	//   - token.query (name): the query parameter that carries it
+	//   - token.forward (boolean, default false): let the app see the token
+	Token interface{} `json:"token,omitempty"`
+
+	// Issuer is the `iss` that every token must have.
+	//
+	//   - issuer (text): the required iss
+	Issuer interface{} `json:"issuer,omitempty"`
+
+	// Audience is one or several values of which a token's `aud` must name one. A
+	// token that has an `aud` is refused where none is configured (RFC 7519 §4.1.3).
+	//
+	//   - audience (one or several texts): the required aud
+	Audience interface{} `json:"audience,omitempty"`
+
+	// RequireExpiry refuses tokens without `exp`. Portal's own tokens have none.
+	//
+	//   - requireExpiry (boolean, default false): refuse tokens without exp
+	RequireExpiry interface{} `json:"requireExpiry,omitempty"`
+
+	// MaxAge refuses tokens whose `iat` is longer ago, or missing.
+	//
+	//   - maxAge (duration): how long after its iat a token is good
+	MaxAge interface{} `json:"maxAge,omitempty"`
+
+	// Leeway is how far clocks may differ when exp, nbf, iat and MaxAge are checked.
+	//
+	//   - leeway (duration, default 30s): clock skew for exp, nbf and iat
+	Leeway interface{} `json:"leeway,omitempty"`
+
+	// Require maps claims to one or several accepted values; a good token without one
+	// of them is answered 403. A claim that is a list must hold one. Dots lead into
+	// nested claims, and so does nesting.
+	//
+	//   - require (claim: one or several texts): what else a token must say
+	Require interface{} `json:"require,omitempty"`
+
+	// Terminals lists the paired devices. Where it is given, a good token of any other
+	// device is refused. Without it, every good token is a terminal's.
+	//
+	//   - terminals.paired[].id (text): the sub of the device's tokens; quote it in YAML
+	//   - terminals.paired[].name (text): for {auth.client_name}
+	//   - terminals.paired[].user (text): for {auth.user}, where several devices share a user
+	Terminals interface{} `json:"terminals,omitempty"`
+
+	// Refresh is how soon a changed file is noticed, and hence how long a token may
+	// still be honoured after its key was taken away. Between 100ms and an hour.
+	//
+	//   - refresh (duration, default 2s): how soon a changed file is noticed
+	Refresh interface{} `json:"refresh,omitempty"`
+
+	// Portal is what the placeholders {portal.id}, {portal.short_id} (the id's first
+	// six characters) and {portal.domain} stand for.
+	//
+	//   - portal.id (text): the portal's id
+	//   - portal.domain (text): the portal's domain
+	Portal interface{} `json:"portal,omitempty"`
+
+	// Headers are the headers that the app is sent, over the defaults: X-Ptl-User
+	// {auth.user}, X-Ptl-Client-Type {auth.client_type}, X-Ptl-Client-Id
+	// {auth.client_id}, X-Ptl-Client-Name {auth.client_name}. "-" leaves one out.
+	// Whatever is named here is also taken out of incoming requests, however it is
+	// spelled.
+	//
+	// Placeholders: {auth.user} (the terminal's user, else the token's sub),
+	// {auth.client_type} (terminal or anonymous), {auth.client_id},
+	// {auth.client_name}, {portal.id}, {portal.short_id}, {portal.domain},
+	// {claims.NAME}; a slice may follow, as in {portal.id[:6]}. Double braces mean the
+	// same. Quote them in YAML. A header is left out where a placeholder has nothing
+	// to say. A claim that is missing, or a value that no header can carry (control
+	// characters, white space around it, over 1 KiB), denies the request with 403.
+	//
+	//   - headers (name: value): what the app is sent
+	Headers interface{} `json:"headers,omitempty"`
+
+	// Paths gives parts of the app other rules; the longest prefix that the escaped
+	// path begins with decides. Nobody needs a token on a public path, but who has a
+	// good one is recognised. A path that apps may read differently (dot segments, //,
+	// \, ;, encoded letters, slashes, dots, percent signs) is never public.
+	//
+	// A value that is the same for every visitor could log anyone in. So an anonymous
+	// visitor is sent the general Headers only where they hold an {auth.…}
+	// placeholder, and in any case the headers that the public path itself lists.
+	//
+	//   - paths[].prefix (path): the beginning of the paths that are meant
+	//   - paths[].access (text, default private): private or public
+	//   - paths[].headers (name: value): more headers there, over the general ones
+	Paths interface{} `json:"paths,omitempty"`
+
+	// LoginURL is where a person's browser is sent that has no good token. {url} is
+	// the page that it wanted, query-escaped. Other clients get 401.
+	//
+	//   - loginURL (address): where a browser without a token is sent; {url} is the wanted page
+	LoginURL interface{} `json:"loginURL,omitempty"`
+
+	// PassPreflight lets CORS preflights through, which browsers send without cookies,
+	// as an anonymous visitor's.
+	//
+	//   - passPreflight (boolean, default false): let CORS preflights through
+	PassPreflight interface{} `json:"passPreflight,omitempty"`
+
+	// Unknown catches what Traefik's decoder would ignore, so that it is reported.
+	Unknown map[string]interface{} `json:"-" mapstructure:",remain"`
+}
+
+// CreateConfig returns a configuration in which nothing is said. A default here
+// would make Traefik's decoder insist on its type; New applies the defaults.
+func CreateConfig() *Config {
+	return &Config{}
+}
+
+// policy is a configuration made ready for requests. It never changes.
+type policy struct {
+	keys          []*key.Key
+	carriers      *carrier.Carriers
+	tokenRules    *token.Rules
+	terminals     *terminal.Registry
+	rules         access.Rules
+	guard         *header.Guard
+	loginURL      string
+	passPreflight bool
+	refresh       time.Duration
+}
+
+// compile makes the policy, and reports everything that is wrong with config.
+func compile(config *Config) (*policy, *option.Report) {
+	report := &option.Report{}
+	top := option.Open(report, "", options(config))
+	p := &policy{
+		keys:          key.Read(top),
+		tokenRules:    token.Read(top),
+		terminals:     terminal.Read(top),
+		rules:         access.Read(top, readPortal(top)),
+		loginURL:      readLoginURL(top),
+		passPreflight: top.Bool("passPreflight", false),
+		refresh:       top.Duration("refresh", 2*time.Second),
+	}
+	injected := access.Injected(p.rules)
+	p.carriers = carrier.Read(top.Section("token"), injected)
+	p.guard = header.NewGuard(injected)
+	if p.refresh < 100*time.Millisecond || p.refresh > time.Hour {
+		top.Problem("refresh", "is not between 100ms and 1h")
+	}
+	top.Unknown()
+	return p, report
+}
+
+// options are the fields of config by the names that an operator writes.
+func options(config *Config) map[string]interface{} {
+	all := map[string]interface{}{
+		"secretFile":    config.SecretFile,
+		"keys":          config.Keys,
+		"token":         config.Token,
+		"issuer":        config.Issuer,
+		"audience":      config.Audience,
+		"requireExpiry": config.RequireExpiry,
+		"maxAge":        config.MaxAge,
+		"leeway":        config.Leeway,
+		"require":       config.Require,
+		"terminals":     config.Terminals,
+		"refresh":       config.Refresh,
+		"portal":        config.Portal,
+		"headers":       config.Headers,
+		"paths":         config.Paths,
+		"loginURL":      config.LoginURL,
+		"passPreflight": config.PassPreflight,
+	}
+	for name, value := range config.Unknown {
+		// Even an empty unknown option is reported.
+		if value == nil {
+			value = ""
+		}
+		all[name] = value
+	}
+	return all
+}
+
+func readPortal(top *option.Section) *placeholder.Portal {
+	s := top.Section("portal")
+	portal := &placeholder.Portal{
+		ID:     strings.TrimSpace(s.Text("id", "")),
+		Domain: strings.TrimSpace(s.Text("domain", "")),
+	}
+	s.Unknown()
+	return portal
+}
+
+func readLoginURL(top *option.Section) string {
+	text := strings.TrimSpace(top.Text("loginURL", ""))
+	if text == "" {
+		return ""
+	}
+	address, err := url.Parse(strings.ReplaceAll(text, "{url}", ""))
+	isPath := strings.HasPrefix(text, "/") && !strings.HasPrefix(text, "//")
+	if err != nil || !isPath && (address.Host == "" || address.Scheme != "https" && address.Scheme != "http") {
+		top.Problem("loginURL", "is not an address: write https://HOST/PATH?next={url}, or a path of the same host")
+	}
+	if strings.Contains(strings.ReplaceAll(text, "{url}", ""), "{") {
+		top.Problem("loginURL", "has a placeholder that is not understood: the only one here is {url}")
+	}
+	return text
+}

@@ -1,0 +1,263 @@
+// Package access decides by a request's path whether a good token is needed, and
+// which headers the app is sent there.
+package access
+
+import (
+	"net/http"
+	"net/url"
+	"regexp"
+	"sort"
+	"strings"
+
+	"github.com/getportal/ptlauth/internal/header"
+	"github.com/getportal/ptlauth/internal/option"
+	"github.com/getportal/ptlauth/internal/placeholder"
+)
+
+// Defaults are the headers that are injected where `headers` says nothing else.
+var Defaults = map[string]string{
+	"X-Ptl-User":        "{auth.user}",
+	"X-Ptl-Client-Type": "{auth.client_type}",
+	"X-Ptl-Client-Id":   "{auth.client_id}",
+	"X-Ptl-Client-Name": "{auth.client_name}",
+}
+
+// Header is a header to inject.
+type Header struct {
+	Name     string // canonical
+	Template *placeholder.Template
+	// Anonymously tells whether it may be sent without a visitor's identity.
+	Anonymously bool
+}
+
+// Rule is what holds for the paths that begin with Prefix, which is escaped as in a
+// request line.
+type Rule struct {
+	Prefix  string
+	Public  bool
+	Headers []Header
+	// Omitted are the names that are taken out of a request and not injected.
+	Omitted []string
+
+	lower string
+}
+
+// Rules are a middleware's rules, the longest prefix first; the last one has the
+// empty prefix.
+type Rules []*Rule
+
+// Read reads `headers` and `paths`.
+func Read(top *option.Section, portal *placeholder.Portal) Rules {
+	general := map[string]Header{}
+	for _, name := range sortedKeys(Defaults) {
+		template, _ := placeholder.Parse(Defaults[name], portal)
+		general[header.Fold(name)] = Header{Name: name, Template: template, Anonymously: true}
+	}
+	omitted := merge(top, general, portal, false)
+	rules := Rules{{Headers: inOrder(general), Omitted: omitted}}
+	seen := map[string]bool{}
+	for _, s := range top.Sections("paths") {
+		rule := readRule(s, general, portal)
+		if seen[rule.Prefix] {
+			s.Problem("prefix", "is listed twice: keep one of the two")
+		}
+		seen[rule.Prefix] = true
+		if rule.Prefix == "" {
+			rules[0] = rule
+		} else {
+			rules = append(rules, rule)
+		}
+	}
+	sort.Slice(rules, func(i, j int) bool { return len(rules[i].Prefix) > len(rules[j].Prefix) })
+	return rules
+}
+
+func readRule(s *option.Section, general map[string]Header, portal *placeholder.Portal) *Rule {
+	rule := &Rule{Prefix: s.Text("prefix", "")}
+	if !s.Has("prefix") {
+		s.Problem("prefix", "is missing: write the beginning of the paths that are meant, such as /public")
+	} else if rule.Prefix == "/" {
+		rule.Prefix = ""
+	} else if rule.Prefix != "" && rule.Prefix[0] != '/' {
+		s.Problem("prefix", "does not begin with a slash: write /public")
+	}
+	if strings.ContainsAny(rule.Prefix, "?#") {
+		s.Problem("prefix", "holds ? or #: it is compared with the path alone")
+	}
+	if !strings.Contains(rule.Prefix, "%") {
+		rule.Prefix = (&url.URL{Path: rule.Prefix}).EscapedPath()
+	}
+	rule.lower = strings.ToLower(rule.Prefix)
+	switch strings.ToLower(s.Text("access", "private")) {
+	case "private":
+	case "public":
+		rule.Public = true
+		if IsAmbiguous(rule.Prefix) {
+			s.Problem("prefix", "is a path that apps may read differently, and is therefore never public: leave out //, ;, dot segments and encoded letters")
+		}
+	default:
+		s.Problem("access", "is neither private nor public: write one of them")
+	}
+	merged := map[string]Header{}
+	for folded, h := range general {
+		merged[folded] = h
+	}
+	rule.Omitted = merge(s, merged, portal, rule.Public)
+	s.Unknown()
+	rule.Headers = inOrder(merged)
+	return rule
+}
+
+// merge puts the section's headers over those that are there. A value that is the
+// same whoever asks (`admin`, `{portal.id[:6]}@example.com`) could log an anonymous
+// visitor in: it is sent to one only where a public path itself lists it.
+func merge(s *option.Section, headers map[string]Header, portal *placeholder.Portal, public bool) []string {
+	var omitted []string
+	value := s.Value("headers")
+	if value == nil {
+		return nil
+	}
+	entries, ok := option.Map(value)
+	if !ok {
+		s.Problem("headers", "is "+option.Kind(value)+" where header names belong: write it as NAME: VALUE")
+		return nil
+	}
+	seen := map[string]bool{}
+	for _, name := range option.Names(entries) {
+		folded := header.Fold(name)
+		problem := header.NameProblem(name)
+		if problem == "" && seen[folded] {
+			problem = "is listed twice in different spelling: keep one"
+		}
+		seen[folded] = true
+		text, ok := option.Text(entries[name])
+		if ok && problem == "" && text == "-" {
+			delete(headers, folded)
+			omitted = append(omitted, name)
+			continue
+		}
+		h := Header{Name: http.CanonicalHeaderKey(name)}
+		if !ok {
+			problem = "is " + option.Kind(entries[name]) + " where one text belongs"
+		} else if problem == "" {
+			h.Template, problem = parse(text, portal)
+		}
+		if problem != "" {
+			s.Problem("headers."+name, problem)
+			continue
+		}
+		h.Anonymously = public || !placeholder.IsConstant(h.Template)
+		headers[folded] = h
+	}
+	return omitted
+}
+
+func parse(text string, portal *placeholder.Portal) (*placeholder.Template, string) {
+	if text == "" {
+		return nil, "is empty: quote a placeholder, as in \"{auth.user}\" (unquoted braces are a map in YAML), or write \"-\" to leave the header out"
+	}
+	template, problem := placeholder.Parse(text, portal)
+	if problem == "" && placeholder.IsConstant(template) {
+		_, problem = placeholder.Render(template, placeholder.Anonymous)
+	}
+	return template, problem
+}
+
+func inOrder(headers map[string]Header) []Header {
+	folded := make([]string, 0, len(headers))
+	for name := range headers {
+		folded = append(folded, name)
+	}
+	sort.Strings(folded)
+	ordered := make([]Header, 0, len(headers))
+	for _, name := range folded {
+		h := headers[name]
+		ordered = append(ordered, h)
+	}
+	return ordered
+}
+
+func sortedKeys(texts map[string]string) []string {
+	keys := make([]string, 0, len(texts))
+	for name := range texts {
+		keys = append(keys, name)
+	}
+	sort.Strings(keys)
+	return keys
+}
+
+// Injected are the names of all headers that any of the rules may inject or leaves out.
+func Injected(rules Rules) []string {
+	var injected []string
+	for _, rule := range rules {
+		for _, h := range rule.Headers {
+			injected = append(injected, h.Name)
+		}
+		injected = append(injected, rule.Omitted...)
+	}
+	return injected
+}
+
+// ambiguous paths are those that a backend may read differently: empty and dot
+// segments, backslash, path parameters, and percent signs before anything that need
+// not be escaped or must not be there at all (CVE-2026-48020, CVE-2026-40912).
+var ambiguous = regexp.MustCompile(`//|\\|;|/\.\.?(?:/|$)|(?i:%(?:[01][0-9a-f]|2[5def]|3[0-9b]|[46][1-9a-f]|[57][0-9ac]|5f|7[ef]|c[01]))`)
+
+// IsAmbiguous tells whether apps may take the escaped path for another one.
+func IsAmbiguous(path string) bool {
+	return ambiguous.MatchString(path)
+}
+
+// Find returns the rule for an escaped path and whether the path is public there. An
+// ambiguous path is never public; neither is one that a private prefix begins when
+// case does not count, because to some apps it does not.
+func Find(rules Rules, path string) (*Rule, bool) {
+	rule := longest(rules, path)
+	if !rule.Public {
+		return rule, false
+	}
+	if IsAmbiguous(path) {
+		return rule, false
+	}
+	lower := strings.ToLower(path)
+	for _, other := range rules {
+		if len(other.Prefix) <= len(rule.Prefix) {
+			break
+		}
+		if !other.Public && strings.HasPrefix(lower, other.lower) {
+			return other, false
+		}
+	}
+	return rule, true
+}
+
+func longest(rules Rules, path string) *Rule {
+	for _, rule := range rules {
+		if strings.HasPrefix(path, rule.Prefix) {
+			return rule
+		}
+	}
+	return rules[len(rules)-1]
+}
+
+// Values renders a rule's headers for a visitor: the names and values to set. A
+// problem, the last result, means that the request must be denied.
+func Values(rule *Rule, v *placeholder.Visitor) ([]string, [][]string, string) {
+	var names []string
+	var values [][]string
+	anonymous := v == placeholder.Anonymous
+	for _, h := range rule.Headers {
+		if anonymous && !h.Anonymously {
+			continue
+		}
+		value, problem := placeholder.Render(h.Template, v)
+		if problem != "" {
+			return nil, nil, h.Name + ": " + problem
+		}
+		if value != "" {
+			names = append(names, h.Name)
+			values = append(values, []string{value})
+		}
+	}
+	return names, values, ""
+}

@@ -1,0 +1,181 @@
+// Package header keeps the headers of a request honest: names that claim an
+// identity are taken out however they are spelled, hop-by-hop headers cannot
+// reach past the proxy, and only header-safe text is put in.
+package header
+
+import (
+	"io"
+	"net/http"
+	"strings"
+)
+
+// Reserved is the folded beginning of the names that belong to Portal.
+const Reserved = "x-ptl-"
+
+// folding turns every byte into what a backend may make of it: capitals into small
+// letters, and whatever is neither letter nor digit into a dash. It is a table in
+// native code; a loop over bytes costs the interpreter ten times as much.
+var folding = newFolding()
+
+func newFolding() *strings.Replacer {
+	var pairs []string
+	for c := 0; c < 256; c++ {
+		from := string([]byte{byte(c)})
+		switch {
+		case 'A' <= c && c <= 'Z':
+			pairs = append(pairs, from, string([]byte{byte(c + 'a' - 'A')}))
+		case 'a' <= c && c <= 'z', '0' <= c && c <= '9', c == '-':
+		default:
+			pairs = append(pairs, from, "-")
+		}
+	}
+	return strings.NewReplacer(pairs...)
+}
+
+// Fold is the name as the most careless backend reads it: lower case, and every
+// run of characters other than letters and digits one dash. CGI, WSGI, Rack and
+// PHP read X_Ptl_User as X-Ptl-User (CVE-2025-64484, GHSA-f59h-q822-g45g,
+// CVE-2026-54763, CVE-2015-0219).
+func Fold(name string) string {
+	name = folding.Replace(name)
+	for strings.Contains(name, "--") {
+		name = strings.ReplaceAll(name, "--", "-")
+	}
+	return name
+}
+
+// Guard is what a middleware knows of header names before any request comes.
+type Guard struct {
+	// Usual are the names of an ordinary browser's request that need no look: one
+	// native call tells whether a request has others.
+	Usual map[string]bool
+	// Nowhere refuses every byte, so that writing to it fails if there is any.
+	Nowhere io.Writer
+
+	injected map[string]bool // folded
+}
+
+// usual are canonical names that claim nothing and steer no proxy.
+var usual = []string{
+	"Accept", "Accept-Encoding", "Accept-Language", "Authorization", "Cache-Control",
+	"Content-Encoding", "Content-Language", "Content-Length", "Content-Type", "Cookie",
+	"Dnt", "If-Match", "If-Modified-Since", "If-None-Match", "If-Range",
+	"If-Unmodified-Since", "Origin", "Pragma", "Priority", "Range", "Referer",
+	"Sec-Ch-Ua", "Sec-Ch-Ua-Arch", "Sec-Ch-Ua-Bitness", "Sec-Ch-Ua-Full-Version-List",
+	"Sec-Ch-Ua-Mobile", "Sec-Ch-Ua-Model", "Sec-Ch-Ua-Platform",
+	"Sec-Ch-Ua-Platform-Version", "Sec-Fetch-Dest", "Sec-Fetch-Mode", "Sec-Fetch-Site",
+	"Sec-Fetch-Storage-Access", "Sec-Fetch-User", "Sec-Gpc", "Sec-Purpose", "Upgrade-Insecure-Requests",
+	"User-Agent", "X-Csrf-Token", "X-Forwarded-For", "X-Forwarded-Host",
+	"X-Forwarded-Port", "X-Forwarded-Proto", "X-Forwarded-Server", "X-Real-Ip",
+	"X-Requested-With",
+}
+
+// NewGuard makes the guard of a middleware that may inject those names.
+func NewGuard(injected []string) *Guard {
+	g := &Guard{Usual: map[string]bool{}, injected: map[string]bool{}}
+	for _, name := range injected {
+		g.injected[Fold(name)] = true
+	}
+	for _, name := range usual {
+		if !g.injected[Fold(name)] {
+			g.Usual[name] = true
+		}
+	}
+	reader, writer := io.Pipe()
+	reader.Close()
+	g.Nowhere = writer
+	return g
+}
+
+// Clean looks at every name that is not usual: one that claims an identity is
+// deleted, and the connection's own headers are rebuilt.
+func Clean(g *Guard, h http.Header) {
+	usual, injected := g.Usual, g.injected
+	for name := range h {
+		if usual[name] {
+			continue
+		}
+		folded := Fold(name)
+		if strings.HasPrefix(folded, Reserved) || injected[folded] {
+			delete(h, name)
+		}
+	}
+	rebuildConnection(h)
+}
+
+// rebuildConnection lets a WebSocket through and nothing else that acts between two
+// hops: a client's Connection could name an injected header, which the proxy would
+// then drop (CVE-2024-45410, CVE-2025-48865), and any other Upgrade opens a tunnel
+// behind every middleware once the app agrees (CVE-2026-88008).
+func rebuildConnection(h http.Header) {
+	if IsWebSocket(h) {
+		h["Connection"] = []string{"Upgrade"}
+		h["Upgrade"] = []string{"websocket"}
+	} else {
+		delete(h, "Connection")
+		delete(h, "Upgrade")
+	}
+	delete(h, "Http2-Settings")
+}
+
+// IsWebSocket tells whether the request asks to become a WebSocket (RFC 6455 §4.1).
+func IsWebSocket(h http.Header) bool {
+	upgrade := h["Upgrade"]
+	if len(upgrade) != 1 || !strings.EqualFold(strings.TrimSpace(upgrade[0]), "websocket") {
+		return false
+	}
+	options := strings.ToLower(strings.Join(h["Connection"], ","))
+	for _, option := range strings.Split(options, ",") {
+		if strings.TrimSpace(option) == "upgrade" {
+			return true
+		}
+	}
+	return false
+}
+
+// controls are the bytes that no value may hold: CR, LF and NUL end a header line
+// in some proxy or app (traefik#13624), the others have no business there.
+const controls = "\x00\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f" +
+	"\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f\x7f"
+
+// maxValue bounds an injected value, in bytes.
+const maxValue = 1024
+
+// ValueProblem says why a value cannot be sent as it is; empty when it can. White
+// space around a value would be lost on the way, and another name arrive.
+func ValueProblem(value string) string {
+	if strings.ContainsAny(value, controls) {
+		return "holds a control character"
+	}
+	if strings.TrimSpace(value) != value {
+		return "begins or ends with white space"
+	}
+	if len(value) > maxValue {
+		return "is longer than 1 KiB"
+	}
+	return ""
+}
+
+const nameBytes = "!#$%&'*+-.^_`|~0123456789" +
+	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+// steering are names that a proxy or the connection itself acts upon.
+var steering = map[string]bool{
+	"connection": true, "content-length": true, "cookie": true, "expect": true,
+	"host": true, "http2-settings": true, "keep-alive": true, "te": true,
+	"trailer": true, "transfer-encoding": true, "upgrade": true,
+	"sec-websocket-key": true, "sec-websocket-version": true,
+	"sec-websocket-accept": true, "sec-websocket-extensions": true,
+	"sec-websocket-protocol": true,
+}
+
+// NameProblem says why a header of that name cannot be injected; empty when it can.
+func NameProblem(name string) string {
+	if name == "" || strings.Trim(name, nameBytes) != "" || strings.Trim(Fold(name), "-") == "" {
+		return "is not a header name: use letters, digits and dashes"
+	}
+	if steering[Fold(name)] || strings.HasPrefix(Fold(name), "proxy-") {
+		return "steers the connection and cannot be injected: choose another name"
+	}
+	return ""
+}

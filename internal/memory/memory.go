@@ -1,0 +1,105 @@
+// Package memory remembers decisions, so that a request whose Cookie line was seen a
+// moment ago is not verified again.
+//
+// What was decided within one period was decided with the same keys and terminals,
+// and is forgotten when the period ends, by a timer: nobody needs a clock to use it.
+package memory
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/getportal/ptlauth/internal/journal"
+)
+
+// Decision is what becomes of an admitted request. Requests share its slices, which
+// therefore must not change.
+type Decision struct {
+	Cookie []string // the Cookie lines without the token; nil: none is left
+	Names  []string // of the headers to set
+	Values [][]string
+}
+
+// Memory holds one middleware's decisions, by Cookie line. Decisions is read
+// directly: a call more costs the interpreter as much as the look-up.
+type Memory struct {
+	Decisions sync.Map
+
+	mutex  sync.Mutex
+	period int
+	keys   []string
+	weight int64
+	forget *time.Timer
+}
+
+// budget bounds what all memories hold together, in bytes.
+const budget = 12 << 20
+
+// overhead is what an entry weighs besides its texts, in bytes.
+const overhead = 1 << 10
+
+var held int64
+
+// Keep remembers a decision until the end of the period in which it was made. Once
+// the memory is full, what comes new is verified each time.
+func Keep(m *Memory, period int, end time.Time, key string, d *Decision) {
+	weight := int64(2*len(key) + overhead)
+	rest := time.Until(end)
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	// A slower request may come with a decision of the period before.
+	if period < m.period || rest <= 0 {
+		return
+	}
+	if period > m.period {
+		drop(m)
+		m.period = period
+	}
+	if atomic.AddInt64(&held, weight) > budget {
+		atomic.AddInt64(&held, -weight)
+		return
+	}
+	_, known := m.Decisions.LoadOrStore(key, d)
+	if known {
+		atomic.AddInt64(&held, -weight)
+		return
+	}
+	m.keys = append(m.keys, key)
+	m.weight += weight
+	if m.forget == nil {
+		m.forget = forgetAfter(m, period, rest)
+	}
+}
+
+func forgetAfter(m *Memory, period int, rest time.Duration) *time.Timer {
+	return time.AfterFunc(rest, func() { forget(m, period) })
+}
+
+// forget runs on a goroutine of its own, where a panic would end Traefik.
+func forget(m *Memory, period int) {
+	defer func() {
+		if recover() != nil {
+			journal.Error("remembered decisions could not be forgotten: please report this as a bug of ptlauth")
+		}
+	}()
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	if period == m.period {
+		drop(m)
+		m.period++
+	}
+}
+
+func drop(m *Memory) {
+	for _, key := range m.keys {
+		m.Decisions.Delete(key)
+	}
+	atomic.AddInt64(&held, -m.weight)
+	m.keys = nil
+	m.weight = 0
+	if m.forget != nil {
+		m.forget.Stop()
+		m.forget = nil
+	}
+}

@@ -1,0 +1,352 @@
+// Package option reads configuration values of whatever type Traefik delivers:
+// a label and a KV pair deliver every scalar as text, YAML and Kubernetes do not.
+//
+// Nothing here returns an error: what cannot be used is noted in a Report under
+// the option's full name, and the default takes its place. Traefik would drop a
+// router whose plugin fails to configure, and with it the protection.
+package option
+
+import (
+	"sort"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/traefik/paerser/types"
+)
+
+// Section is a group of options, such as `token` or `keys[1]`. Names are
+// matched without regard to case, as Traefik does.
+type Section struct {
+	// Path is the section's full name; empty at the top.
+	Path string
+
+	report *Report
+	values map[string]interface{} // by lower-case name
+	given  map[string]string      // lower-case name → as the operator spelled it
+	known  []string
+}
+
+// Open reads value as a section called path. An absent value is an empty
+// section; one that is not a map is reported and reads as empty.
+func Open(report *Report, path string, value interface{}) *Section {
+	s := &Section{
+		Path:   path,
+		report: report,
+		values: map[string]interface{}{},
+		given:  map[string]string{},
+	}
+	if value == nil {
+		return s
+	}
+	entries, ok := Map(value)
+	if !ok {
+		report.Add(path, "is "+Kind(value)+" where options of its own belong: write it as "+path+".NAME: VALUE")
+		return s
+	}
+	for _, name := range Names(entries) {
+		entry := entries[name]
+		if entry == nil {
+			continue
+		}
+		lower := strings.ToLower(name)
+		if _, twice := s.values[lower]; twice {
+			report.Add(s.Name(name), "is given twice, in different case: keep one")
+		}
+		s.values[lower] = entry
+		s.given[lower] = name
+	}
+	return s
+}
+
+// Name is the full name of one of the section's options; of the section itself
+// where name is empty.
+func (s *Section) Name(name string) string {
+	if s.Path == "" || name == "" {
+		return s.Path + name
+	}
+	return s.Path + "." + name
+}
+
+// Problem notes a problem of one of the section's options.
+func (s *Section) Problem(name, text string) {
+	s.report.Add(s.Name(name), text)
+}
+
+// Value is the option as it was delivered; nil when it is absent.
+func (s *Section) Value(name string) interface{} {
+	s.known = append(s.known, name)
+	value := s.values[strings.ToLower(name)]
+	return value
+}
+
+// Has tells whether the option was given, be it empty.
+func (s *Section) Has(name string) bool {
+	_, ok := s.values[strings.ToLower(name)]
+	return ok
+}
+
+// Text reads a text; numbers and booleans are written out.
+func (s *Section) Text(name, fallback string) string {
+	value := s.Value(name)
+	if value == nil {
+		return fallback
+	}
+	text, ok := Text(value)
+	if !ok {
+		s.Problem(name, "is "+Kind(value)+" where one text belongs")
+		return fallback
+	}
+	return text
+}
+
+// Bool reads true or false, also as text.
+func (s *Section) Bool(name string, fallback bool) bool {
+	value := s.Value(name)
+	if value == nil {
+		return fallback
+	}
+	text, ok := Text(value)
+	if ok {
+		b, err := strconv.ParseBool(strings.ToLower(strings.TrimSpace(text)))
+		if err == nil {
+			return b
+		}
+	}
+	s.Problem(name, "is neither true nor false: write true or false")
+	return fallback
+}
+
+// Duration reads a length of time as everywhere in Traefik: `10s`, `1h30m`, or plain
+// seconds. Negative ones are reported.
+func (s *Section) Duration(name string, fallback time.Duration) time.Duration {
+	value := s.Value(name)
+	if value == nil {
+		return fallback
+	}
+	const remedy = "is not a length of time: write it as 10s, 5m, 1h30m, or plain seconds"
+	text, ok := Text(value)
+	if !ok {
+		s.Problem(name, remedy)
+		return fallback
+	}
+	text = strings.TrimSpace(text)
+	var d types.Duration
+	err := d.Set(text)
+	if err != nil {
+		s.Problem(name, remedy)
+		return fallback
+	}
+	// Plain seconds are multiplied unchecked in paerser: beyond ten digits they could wrap.
+	if d < 0 || len(text) > 10 && isDigits(text) {
+		s.Problem(name, "is negative or longer than anything sensible: "+remedy[len("is not a length of time: "):])
+		return fallback
+	}
+	return time.Duration(d)
+}
+
+// Texts reads one or several texts: a list, or text with commas between.
+func (s *Section) Texts(name string) []string {
+	value := s.Value(name)
+	if value == nil {
+		return nil
+	}
+	texts, ok := Texts(value)
+	if !ok {
+		s.Problem(name, "is "+Kind(value)+" where a text or a list of texts belongs")
+	}
+	return texts
+}
+
+// Section reads a group of options within this one.
+func (s *Section) Section(name string) *Section {
+	value := s.Value(name)
+	if isEmptyText(value) {
+		value = nil
+	}
+	return Open(s.report, s.Name(name), value)
+}
+
+// Sections reads a list of groups: `keys[0]`, `keys[1]`, …
+func (s *Section) Sections(name string) []*Section {
+	value := s.Value(name)
+	if value == nil {
+		return nil
+	}
+	entries, ok := list(value)
+	if !ok {
+		s.Problem(name, "is "+Kind(value)+" where a list belongs: begin each entry with a dash (labels: "+s.Name(name)+"[0].NAME=VALUE)")
+		return nil
+	}
+	var sections []*Section
+	for i, entry := range entries {
+		path := s.Name(name) + "[" + strconv.Itoa(i) + "]"
+		if entry == nil {
+			s.report.Add(path, "is empty: fill it or take it out")
+			continue
+		}
+		sections = append(sections, Open(s.report, path, entry))
+	}
+	return sections
+}
+
+// Unknown reports every option that was given and that nothing has read, with
+// the nearest known name.
+func (s *Section) Unknown() {
+	known := map[string]bool{}
+	for _, name := range s.known {
+		known[strings.ToLower(name)] = true
+	}
+	var strangers []string
+	for lower := range s.values {
+		if !known[lower] {
+			strangers = append(strangers, lower)
+		}
+	}
+	sort.Strings(strangers)
+	for _, lower := range strangers {
+		s.report.Add("", "unknown option `"+s.Name(s.given[lower])+"`: "+suggestion(lower, s.known))
+	}
+}
+
+// Text is a scalar as text; an empty list, which is what an empty label becomes
+// in places, is empty text.
+func Text(value interface{}) (string, bool) {
+	switch v := value.(type) {
+	case string:
+		return v, true
+	case bool:
+		return strconv.FormatBool(v), true
+	case int:
+		return strconv.Itoa(v), true
+	case int64:
+		return strconv.FormatInt(v, 10), true
+	case uint64:
+		return strconv.FormatUint(v, 10), true
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64), true
+	case []interface{}:
+		return "", len(v) == 0
+	case []string:
+		return "", len(v) == 0
+	}
+	return "", false
+}
+
+// Texts is one or several texts; empty ones are left out.
+func Texts(value interface{}) ([]string, bool) {
+	var texts []string
+	entries, ok := list(value)
+	if !ok {
+		text, ok := Text(value)
+		if !ok {
+			return nil, false
+		}
+		for _, part := range strings.Split(text, ",") {
+			part = strings.TrimSpace(part)
+			if part != "" {
+				texts = append(texts, part)
+			}
+		}
+		return texts, true
+	}
+	for _, entry := range entries {
+		text, ok := Text(entry)
+		if !ok {
+			return nil, false
+		}
+		text = strings.TrimSpace(text)
+		if text != "" {
+			texts = append(texts, text)
+		}
+	}
+	return texts, true
+}
+
+// Map is a value's entries by name, if it has any.
+func Map(value interface{}) (map[string]interface{}, bool) {
+	switch v := value.(type) {
+	case map[string]interface{}:
+		return v, true
+	case map[string]string:
+		entries := map[string]interface{}{}
+		for name, entry := range v {
+			entries[name] = entry
+		}
+		return entries, true
+	case map[interface{}]interface{}:
+		entries := map[string]interface{}{}
+		for key, entry := range v {
+			name, ok := Text(key)
+			if !ok {
+				return nil, false
+			}
+			entries[name] = entry
+		}
+		return entries, true
+	}
+	return nil, false
+}
+
+// Names are a map's keys in order, so that problems are always told in the same one.
+func Names(entries map[string]interface{}) []string {
+	names := make([]string, 0, len(entries))
+	for name := range entries {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	return names
+}
+
+// Kind says in words what was found, never its value, which may be secret.
+func Kind(value interface{}) string {
+	switch v := value.(type) {
+	case string:
+		if v == "" {
+			return "empty text"
+		}
+		return "text"
+	case bool:
+		return "a boolean"
+	case int, int64, uint64, float64:
+		return "a number"
+	case time.Time:
+		return "a date (quote it to keep it a text)"
+	}
+	if _, ok := Map(value); ok {
+		return "a map"
+	}
+	if _, ok := list(value); ok {
+		return "a list"
+	}
+	return "a value of an unexpected type"
+}
+
+func list(value interface{}) ([]interface{}, bool) {
+	switch v := value.(type) {
+	case []interface{}:
+		return v, true
+	case []string:
+		entries := make([]interface{}, 0, len(v))
+		for _, text := range v {
+			entries = append(entries, text)
+		}
+		return entries, true
+	case []map[string]interface{}:
+		entries := make([]interface{}, 0, len(v))
+		for _, entry := range v {
+			entries = append(entries, entry)
+		}
+		return entries, true
+	}
+	return nil, false
+}
+
+func isEmptyText(value interface{}) bool {
+	text, ok := value.(string)
+	return ok && text == ""
+}
+
+func isDigits(text string) bool {
+	return strings.Trim(text, "0123456789") == ""
+}

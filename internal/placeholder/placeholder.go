@@ -1,0 +1,198 @@
+// Package placeholder fills in the values of injected headers: `{auth.user}`,
+// `{portal.id[:6]}@example.com`, `{claims.email}`. Double braces, as in Portal's
+// app_meta.json, mean the same.
+package placeholder
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/getportal/ptlauth/internal/header"
+	"github.com/getportal/ptlauth/internal/token"
+)
+
+// Portal is what the operator told about the portal.
+type Portal struct {
+	ID     string
+	Domain string
+}
+
+// Visitor is who asks.
+type Visitor struct {
+	Type   string // terminal or anonymous
+	ID     string
+	Name   string
+	User   string
+	Claims map[string]interface{}
+}
+
+// Anonymous is a visitor of whom nothing is known.
+var Anonymous = &Visitor{Type: "anonymous"}
+
+// Template is a value with its placeholders, ready to be filled in.
+type Template struct {
+	parts []part
+}
+
+type part struct {
+	text  string // as it is, when name is empty
+	name  string // auth.user, auth.client_id, …, claims.NAME
+	from  int
+	until int // -1: to the end
+}
+
+var names = []string{"auth.user", "auth.client_type", "auth.client_id", "auth.client_name",
+	"portal.id", "portal.short_id", "portal.domain"}
+
+var (
+	placeholder = regexp.MustCompile(`\{\{[^{}]*\}\}|\{[^{}]*\}`)
+	expression  = regexp.MustCompile(`^\s*(claims\.[^\s\[\]]+|[a-z_]+\.[a-z_]+)\s*(?:\[\s*(\d{0,4})\s*:\s*(\d{0,4})\s*\])?\s*$`)
+)
+
+// Parse returns the template that a text describes, and what is wrong with it.
+func Parse(text string, portal *Portal) (*Template, string) {
+	t := &Template{}
+	at := 0
+	for _, found := range placeholder.FindAllStringIndex(text, -1) {
+		addText(t, text[at:found[0]])
+		problem := addPlaceholder(t, text[found[0]:found[1]], portal)
+		if problem != "" {
+			return nil, problem
+		}
+		at = found[1]
+	}
+	addText(t, text[at:])
+	for _, p := range t.parts {
+		if p.name == "" && strings.ContainsAny(p.text, "{}") {
+			return nil, "has a brace without its partner: write a placeholder as {auth.user}"
+		}
+	}
+	return t, ""
+}
+
+func addText(t *Template, text string) {
+	if text != "" {
+		t.parts = append(t.parts, part{text: text})
+	}
+}
+
+func addPlaceholder(t *Template, text string, portal *Portal) string {
+	match := expression.FindStringSubmatch(strings.Trim(text, "{}"))
+	if match == nil {
+		return "has a placeholder that is not understood, " + text + ": write {NAME} or {NAME[:6]} with NAME one of " + choices()
+	}
+	p := part{name: match[1], until: -1}
+	if match[2] != "" {
+		p.from, _ = strconv.Atoi(match[2])
+	}
+	if match[3] != "" {
+		p.until, _ = strconv.Atoi(match[3])
+	}
+	switch p.name {
+	case "auth.client_type", "auth.user", "auth.client_id", "auth.client_name":
+	case "portal.id", "portal.short_id":
+		if portal.ID == "" {
+			return "names {" + p.name + "}, and `portal.id` is not set: set it"
+		}
+		p.text = portal.ID
+		if p.name == "portal.short_id" {
+			p.text = cut(portal.ID, 0, 6)
+		}
+	case "portal.domain":
+		if portal.Domain == "" {
+			return "names {portal.domain}, and `portal.domain` is not set: set it"
+		}
+		p.text = portal.Domain
+	default:
+		if !strings.HasPrefix(p.name, "claims.") {
+			return "has an unknown placeholder, " + text + ": write one of " + choices()
+		}
+	}
+	if p.text != "" {
+		p.text, p.name = cut(p.text, p.from, p.until), ""
+	}
+	t.parts = append(t.parts, p)
+	return ""
+}
+
+func choices() string {
+	return strings.Join(names, ", ") + ", claims.NAME"
+}
+
+// IsConstant tells whether the value is the same whoever asks.
+func IsConstant(t *Template) bool {
+	for _, p := range t.parts {
+		if p.name != "" {
+			return false
+		}
+	}
+	return true
+}
+
+// Render fills in the template for a visitor. An empty value means that the header
+// is left out: so it is where a placeholder that names the visitor has nothing to
+// say, because some apps take an empty name, or half of one, for a name. A problem,
+// the second result, means that the request must be denied; it quotes no value.
+func Render(t *Template, v *Visitor) (string, string) {
+	value := ""
+	for _, p := range t.parts {
+		if p.name == "" {
+			value += p.text
+			continue
+		}
+		text := ""
+		switch p.name {
+		case "auth.user":
+			text = v.User
+		case "auth.client_type":
+			text = v.Type
+		case "auth.client_id":
+			text = v.ID
+		case "auth.client_name":
+			text = v.Name
+		default:
+			if v.Claims == nil {
+				return "", ""
+			}
+			text = claim(v.Claims, p.name)
+			if text == "" {
+				return "", "the token has no text for {" + p.name + "}"
+			}
+		}
+		text = cut(text, p.from, p.until)
+		if text == "" {
+			return "", ""
+		}
+		value += text
+	}
+	problem := header.ValueProblem(value)
+	if problem != "" {
+		return "", "the value " + problem
+	}
+	return value, ""
+}
+
+func claim(claims map[string]interface{}, name string) string {
+	value, ok := token.Claim(claims, strings.TrimPrefix(name, "claims."))
+	if !ok {
+		return ""
+	}
+	text, _ := token.ClaimText(value)
+	return text
+}
+
+// cut counts characters, not bytes, as Portal's templates do.
+func cut(text string, from, until int) string {
+	if from == 0 && until < 0 {
+		return text
+	}
+	runes := []rune(text)
+	if until < 0 || until > len(runes) {
+		until = len(runes)
+	}
+	if from >= until {
+		return ""
+	}
+	return string(runes[from:until])
+}

@@ -1,0 +1,279 @@
+// Package token decides whether a JWT is good: signature first, then header, then
+// claims (RFC 7519, RFC 8725). golang-jwt verifies the signature. The rest is done
+// by hand on maps: under Yaegi, golang-jwt decodes nothing into a struct and so
+// checks no expiry there, and it knows no leeway.
+package token
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/golang-jwt/jwt/v4"
+
+	"github.com/getportal/ptlauth/internal/key"
+	"github.com/getportal/ptlauth/internal/option"
+)
+
+// MaxLength bounds a token, in bytes; a longer one is refused unread.
+const MaxLength = 8 << 10
+
+// Rules are what a token's claims must satisfy.
+type Rules struct {
+	Issuer        string
+	Audience      []string
+	RequireExpiry bool
+	MaxAge        int64 // seconds; 0: any
+	Leeway        int64 // seconds
+	Require       []Requirement
+}
+
+// Token is a verified token.
+type Token struct {
+	Subject string
+	Claims  map[string]interface{}
+	// Until is the time from which the token is not good any more, in seconds since
+	// 1970; 0: it does not end.
+	Until int64
+}
+
+// base64 without padding, and strict: unused bits must be zero, so that a token has
+// one spelling. Both golang-jwt and the two other segments read it so.
+var encoding = base64.RawURLEncoding.Strict()
+
+func init() {
+	jwt.DecodeStrict = true
+}
+
+// Read reads what is required of a token.
+func Read(top *option.Section) *Rules {
+	rules := &Rules{
+		Issuer:        top.Text("issuer", ""),
+		Audience:      top.Texts("audience"),
+		RequireExpiry: top.Bool("requireExpiry", false),
+		MaxAge:        int64(top.Duration("maxAge", 0) / time.Second),
+		Leeway:        int64(top.Duration("leeway", 30*time.Second) / time.Second),
+		Require:       readRequire(top),
+	}
+	if top.Has("maxAge") && rules.MaxAge == 0 {
+		top.Problem("maxAge", "is shorter than a second: no token could be that young; leave it out for any age")
+	}
+	if rules.Leeway > 3600 {
+		top.Problem("leeway", "is longer than an hour: it is for clocks that differ by seconds")
+	}
+	return rules
+}
+
+// Verify returns the token if it is good at that time, in seconds since 1970, else
+// the reason why it is not, which quotes nothing of it.
+func Verify(text string, keys []*key.Key, rules *Rules, now int64) (*Token, string) {
+	if len(text) > MaxLength {
+		return nil, "the token is longer than 8 KiB"
+	}
+	first := strings.IndexByte(text, '.')
+	last := strings.LastIndexByte(text, '.')
+	// A JWE has five segments; an unsecured token's third is empty.
+	if first < 1 || last < first+2 || last == len(text)-1 || strings.IndexByte(text[first+1:last], '.') >= 0 {
+		return nil, "the token is not three segments"
+	}
+	// encoding/base64 skips line breaks even when strict.
+	if strings.ContainsAny(text, "\r\n") {
+		return nil, "the token holds a line break"
+	}
+	reason := "the signature is of none of the keys"
+	for _, k := range keys {
+		if !key.Verify(k, text[:last], text[last+1:]) {
+			continue
+		}
+		problem := headerProblem(text[:first], k)
+		if problem != "" {
+			reason = problem
+			continue
+		}
+		return readClaims(text[first+1:last], rules, now)
+	}
+	return nil, reason
+}
+
+// headerProblem checks the first segment against the key that verified the token.
+// Whatever else the header names (jku, x5u, jwk, x5c) is never read.
+func headerProblem(segment string, k *key.Key) string {
+	content, err := encoding.DecodeString(segment)
+	if err != nil {
+		return "the token's header is not base64url"
+	}
+	var fields map[string]interface{}
+	err = json.Unmarshal(content, &fields)
+	if err != nil || fields == nil {
+		return "the token's header is not a JSON object"
+	}
+	algorithm, ok := fields["alg"].(string)
+	if !ok || algorithm != k.Algorithm {
+		return "the token's alg is not the key's"
+	}
+	id, present := fields["kid"]
+	if present {
+		text, ok := id.(string)
+		if !ok {
+			return "the token's kid is not text"
+		}
+		if k.ID != "" && text != k.ID {
+			return "the token's kid is not the key's id"
+		}
+	} else if k.ID != "" {
+		return "the token has no kid"
+	}
+	// RFC 7515 §4.1.11: extensions that are not understood must be refused; none is
+	// understood here. b64 without crit would change what was signed (RFC 7797).
+	_, critical := fields["crit"]
+	_, unencoded := fields["b64"]
+	if critical || unencoded {
+		return "the token's header demands an extension"
+	}
+	return ""
+}
+
+func readClaims(segment string, rules *Rules, now int64) (*Token, string) {
+	content, err := encoding.DecodeString(segment)
+	if err != nil {
+		return nil, "the token's claims are not base64url"
+	}
+	if !utf8.Valid(content) {
+		return nil, "the token's claims are not UTF-8"
+	}
+	var claims map[string]interface{}
+	err = json.Unmarshal(content, &claims)
+	if err != nil || claims == nil {
+		return nil, "the token's claims are not a JSON object"
+	}
+	subject, _ := claims["sub"].(string)
+	if subject == "" {
+		return nil, "the token has no sub, or one that is not text"
+	}
+	t := &Token{Subject: subject, Claims: claims}
+	problem := timeProblem(t, rules, now)
+	if problem == "" {
+		problem = partyProblem(claims, rules)
+	}
+	if problem != "" {
+		return nil, problem
+	}
+	return t, ""
+}
+
+// timeProblem checks exp, nbf and iat (RFC 7519 §4.1.4 to §4.1.6) and sets Until.
+func timeProblem(t *Token, rules *Rules, now int64) string {
+	exp, expState := date(t.Claims, "exp")
+	nbf, nbfState := date(t.Claims, "nbf")
+	iat, iatState := date(t.Claims, "iat")
+	if expState == bad || nbfState == bad || iatState == bad {
+		return "the token's exp, nbf or iat is not a date"
+	}
+	if expState == given {
+		if exp+rules.Leeway <= now {
+			return "the token has expired"
+		}
+		t.Until = exp + rules.Leeway
+	} else if rules.RequireExpiry {
+		return "the token has no exp, and requireExpiry is set"
+	}
+	if nbfState == given && nbf > now+rules.Leeway {
+		return "the token is not valid yet (nbf)"
+	}
+	if iatState == given && iat > now+rules.Leeway {
+		return "the token was issued in the future (iat)"
+	}
+	if rules.MaxAge == 0 {
+		return ""
+	}
+	if iatState != given {
+		return "the token has no iat, and maxAge is set"
+	}
+	oldest := iat + rules.MaxAge + rules.Leeway
+	if oldest <= now {
+		return "the token is older than maxAge"
+	}
+	if t.Until == 0 || oldest < t.Until {
+		t.Until = oldest
+	}
+	return ""
+}
+
+const (
+	absent = iota
+	given
+	bad
+)
+
+// date reads a NumericDate. What lies outside 0 < f < 2⁵³ is no date: converting it
+// would give different numbers on different machines.
+func date(claims map[string]interface{}, name string) (int64, int) {
+	value, ok := claims[name]
+	if !ok {
+		return 0, absent
+	}
+	f, ok := value.(float64)
+	if !ok || f <= 0 || f >= 1<<53 {
+		return 0, bad
+	}
+	return int64(f), given
+}
+
+// partyProblem checks iss, aud and jti.
+func partyProblem(claims map[string]interface{}, rules *Rules) string {
+	if rules.Issuer != "" {
+		issuer, _ := claims["iss"].(string)
+		if issuer != rules.Issuer {
+			return "the token's iss is not the issuer"
+		}
+	}
+	id, present := claims["jti"]
+	if present {
+		_, ok := id.(string)
+		if !ok {
+			return "the token's jti is not text"
+		}
+	}
+	audience, present := claims["aud"]
+	if present && !isNobody(audience) {
+		// RFC 7519 §4.1.3: who does not find himself in aud must refuse.
+		if !isAmong(audience, rules.Audience) {
+			return "the token is meant for another audience"
+		}
+	} else if len(rules.Audience) > 0 {
+		return "the token has no aud, and audience is set"
+	}
+	return ""
+}
+
+func isNobody(audience interface{}) bool {
+	switch v := audience.(type) {
+	case string:
+		return v == ""
+	case []interface{}:
+		return len(v) == 0
+	}
+	return false
+}
+
+func isAmong(audience interface{}, accepted []string) bool {
+	members, ok := audience.([]interface{})
+	if !ok {
+		members = []interface{}{audience}
+	}
+	found := false
+	for _, member := range members {
+		text, ok := member.(string)
+		if !ok {
+			return false
+		}
+		for _, name := range accepted {
+			if text == name {
+				found = true
+			}
+		}
+	}
+	return found
+}

@@ -1,0 +1,266 @@
+// Package ptlauth is a Traefik middleware that lets an app trust a header. It takes
+// every X-Ptl-* header out of a request, validates the terminal JWT that the request
+// carries, and passes the request on with X-Ptl-User and its companions; or it
+// denies the request, and the app never sees it.
+//
+// Traefik interprets this package with Yaegi. That is why functions stand where Go
+// would have methods (a method call costs the interpreter eight times as much), and
+// why ServeHTTP holds no more than a remembered request executes (entering a
+// function costs a slot for each expression in it, executed or not).
+package ptlauth
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/getportal/ptlauth/internal/access"
+	"github.com/getportal/ptlauth/internal/carrier"
+	"github.com/getportal/ptlauth/internal/denial"
+	"github.com/getportal/ptlauth/internal/header"
+	"github.com/getportal/ptlauth/internal/journal"
+	"github.com/getportal/ptlauth/internal/key"
+	"github.com/getportal/ptlauth/internal/memory"
+	"github.com/getportal/ptlauth/internal/placeholder"
+	"github.com/getportal/ptlauth/internal/terminal"
+	"github.com/getportal/ptlauth/internal/token"
+)
+
+// New makes the middleware called name in front of next. A configuration with
+// mistakes is no error: Traefik would drop the router, and the request could fall
+// through to another one, without a check. Such a middleware answers every request
+// with 503 and names all mistakes in Traefik's log.
+func New(_ context.Context, next http.Handler, config *Config, name string) (http.Handler, error) {
+	policy, report := compile(config)
+	problems := report.Problems()
+	if len(problems) > 0 {
+		journal.State(name, name+" is misconfigured and answers every request with 503: "+report.String())
+		return &refusal{}, nil
+	}
+	journal.State(name, "")
+	g := &gate{
+		next:    next,
+		name:    name,
+		policy:  policy,
+		guard:   policy.guard,
+		plain:   len(policy.rules) == 1 && policy.carriers.Header == "" && policy.carriers.Query == "",
+		memory:  &memory.Memory{},
+		present: &present{},
+	}
+	now(g)
+	return g, nil
+}
+
+// refusal stands in front of an app whose middleware is misconfigured.
+type refusal struct{}
+
+func (*refusal) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	denial.Write(w, r, http.StatusServiceUnavailable, "")
+}
+
+// gate is the middleware in front of one router's app.
+type gate struct {
+	next    http.Handler
+	name    string
+	policy  *policy
+	guard   *header.Guard
+	plain   bool // the Cookie line alone decides
+	memory  *memory.Memory
+	present *present
+}
+
+// ServeHTTP is the way of a request: what claims an identity is taken out, then who
+// asks is remembered or found out.
+func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := r.Header
+	if h.WriteSubset(g.guard.Nowhere, g.guard.Usual) != nil {
+		header.Clean(g.guard, h)
+	}
+	// Trailers arrive after the decision and would be believed like headers
+	// (CVE-2025-12642, CVE-2026-88004). The body is never read here.
+	r.Trailer = nil
+	if g.plain {
+		cookie := h["Cookie"]
+		if len(cookie) == 1 {
+			known, ok := g.memory.Decisions.Load(cookie[0])
+			if ok && r.Method != "CONNECT" {
+				admit(g, w, r, known.(*memory.Decision))
+				return
+			}
+		}
+	}
+	decide(g, w, r)
+}
+
+// admit sends the request on as decided. Changing it in place is safe: Traefik's
+// retry and mirroring clone what they send again.
+func admit(g *gate, w http.ResponseWriter, r *http.Request, d *memory.Decision) {
+	h := r.Header
+	if d.Cookie == nil {
+		delete(h, "Cookie")
+	} else {
+		h["Cookie"] = d.Cookie
+	}
+	for i, name := range d.Names {
+		h[name] = d.Values[i]
+	}
+	g.next.ServeHTTP(w, r)
+}
+
+// decide finds out who asks, and admits or denies.
+func decide(g *gate, w http.ResponseWriter, r *http.Request) {
+	// A tunnel would carry a second request past every check (GHSA-3ccp-42pg-hgv6).
+	if r.Method == http.MethodConnect {
+		denial.Write(w, r, http.StatusMethodNotAllowed, "")
+		return
+	}
+	p := g.policy
+	current := now(g)
+	rule, public := access.Find(p.rules, r.URL.EscapedPath())
+	line := rememberable(g, r)
+
+	v := identify(p, current.keys, r, current.at.Unix())
+	if v.status == http.StatusOK {
+		v = render(rule, v)
+	}
+	if v.status != http.StatusOK && (public || p.passPreflight && isPreflight(r)) {
+		v = render(rule, &verdict{status: http.StatusOK, visitor: placeholder.Anonymous})
+	}
+	if v.status != http.StatusOK {
+		deny(g, w, r, v)
+		return
+	}
+
+	carrier.Remove(p.carriers, r)
+	d := &memory.Decision{Cookie: r.Header["Cookie"], Names: v.names, Values: v.values}
+	if line != "" && v.token != nil && outlives(v.token, current.end) {
+		memory.Keep(g.memory, current.period, current.end, line, d)
+	}
+	admit(g, w, r, d)
+}
+
+// rememberable is the Cookie line by which the decision can be found again; empty
+// where more than that line decides.
+func rememberable(g *gate, r *http.Request) string {
+	cookie := r.Header["Cookie"]
+	if !g.plain || len(cookie) != 1 || len(cookie[0]) > 2*token.MaxLength {
+		return ""
+	}
+	return cookie[0]
+}
+
+// outlives tells whether the token is good until after that time.
+func outlives(t *token.Token, end time.Time) bool {
+	return t.Until == 0 || time.Unix(t.Until, 0).After(end)
+}
+
+// verdict is what was found out about a request.
+type verdict struct {
+	status  int
+	failure string // what the client may know
+	reason  string // what the log says
+	visitor *placeholder.Visitor
+	token   *token.Token
+	names   []string
+	values  [][]string
+}
+
+// maxCandidates bounds how many tokens of one request are looked at.
+const maxCandidates = 4
+
+// identify finds the one terminal that the request's tokens speak for. A sibling app
+// can plant a second cookie of the name, so a bad token does no harm beside a good
+// one, and two good ones of different terminals are refused.
+func identify(p *policy, keys []*key.Key, r *http.Request, now int64) *verdict {
+	if len(keys) == 0 {
+		return refused(http.StatusServiceUnavailable, denial.NoToken, "no key can be read yet; see the error above")
+	}
+	candidates := carrier.Find(p.carriers, r)
+	if len(candidates) == 0 {
+		return refused(http.StatusUnauthorized, denial.NoToken, "there is no token")
+	}
+	if len(candidates) > maxCandidates {
+		return refused(http.StatusUnauthorized, denial.BadToken, "there are more than 4 tokens")
+	}
+	var found *token.Token
+	var who *terminal.Terminal
+	reason := ""
+	for _, text := range candidates {
+		t, problem := token.Verify(text, keys, p.tokenRules, now)
+		if problem == "" {
+			paired := terminal.Find(p.terminals, t.Subject)
+			if paired == nil {
+				problem = "the terminal is not paired"
+			} else if found != nil && found.Subject != t.Subject {
+				return refused(http.StatusUnauthorized, denial.BadToken, "there are tokens of two terminals")
+			} else if found == nil {
+				found, who = t, paired
+			}
+		}
+		if reason == "" {
+			reason = problem
+		}
+	}
+	if found == nil {
+		if len(keys) < len(p.keys) {
+			return refused(http.StatusServiceUnavailable, denial.NoToken, "the token is of none of the keys that can be read, and one cannot")
+		}
+		return refused(http.StatusUnauthorized, denial.BadToken, reason)
+	}
+	unmet := token.Unmet(p.tokenRules.Require, found.Claims)
+	if unmet != "" {
+		return refused(http.StatusForbidden, denial.Insufficient, "the token does not satisfy require."+unmet)
+	}
+	return &verdict{status: http.StatusOK, token: found, visitor: visitor(who, found)}
+}
+
+func refused(status int, failure, reason string) *verdict {
+	return &verdict{status: status, failure: failure, reason: reason}
+}
+
+func visitor(who *terminal.Terminal, t *token.Token) *placeholder.Visitor {
+	v := &placeholder.Visitor{Type: "terminal", ID: who.ID, Name: who.Name, User: who.User, Claims: t.Claims}
+	if v.User == "" {
+		v.User = t.Subject
+	}
+	return v
+}
+
+// render fills in the headers for the visitor; a value that no header can carry
+// denies the request.
+func render(rule *access.Rule, v *verdict) *verdict {
+	names, values, problem := access.Values(rule, v.visitor)
+	if problem != "" {
+		return refused(http.StatusForbidden, denial.Insufficient, problem)
+	}
+	v.names = names
+	v.values = values
+	return v
+}
+
+// deny answers in the app's place and tells the operator why.
+func deny(g *gate, w http.ResponseWriter, r *http.Request, v *verdict) {
+	journal.Debug(g.name + " answered " + http.StatusText(v.status) + " to " + strconv.Quote(r.Method) + " " + strconv.Quote(r.URL.Path) +
+		" at " + strconv.Quote(r.Host) + ": " + v.reason)
+	if v.status == http.StatusUnauthorized && g.policy.loginURL != "" && denial.IsNavigation(r) {
+		denial.Redirect(w, denial.Login(g.policy.loginURL, wanted(g.policy, r)))
+		return
+	}
+	denial.Write(w, r, v.status, v.failure)
+}
+
+// wanted is the address of the page that was asked for, without a token in it.
+func wanted(p *policy, r *http.Request) string {
+	scheme := "http"
+	if r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https") {
+		scheme = "https"
+	}
+	return scheme + "://" + r.Host + carrier.WithoutQuery(p.carriers, r.URL.RequestURI())
+}
+
+// isPreflight tells whether a browser asks what another origin may do here.
+func isPreflight(r *http.Request) bool {
+	return r.Method == http.MethodOptions && r.Header["Origin"] != nil && r.Header["Access-Control-Request-Method"] != nil
+}
