@@ -196,7 +196,8 @@ func identify(p *policy, keys []*key.Key, r *http.Request, now int64) *verdict {
 			} else if found != nil && found.Subject != t.Subject {
 				return refused(http.StatusUnauthorized, denial.BadToken, "there are tokens of two terminals")
 			} else if found == nil {
-				found, who = t, paired
+				found = t
+				who = paired
 			}
 		}
 		if reason == "" {

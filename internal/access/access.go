@@ -118,7 +118,7 @@ func merge(s *option.Section, headers map[string]Header, portal *placeholder.Por
 		return nil
 	}
 	entries, ok := option.Map(value)
-	if !ok {
+	if !ok && !option.IsEmpty(value) {
 		s.Problem("headers", "is "+option.Kind(value)+" where header names belong: write it as NAME: VALUE")
 		return nil
 	}
@@ -138,7 +138,7 @@ func merge(s *option.Section, headers map[string]Header, portal *placeholder.Por
 		}
 		h := Header{Name: http.CanonicalHeaderKey(name)}
 		if !ok {
-			problem = "is " + option.Kind(entries[name]) + " where one text belongs"
+			problem = "is " + option.Kind(entries[name]) + " where one text belongs: quote a placeholder, as in \"{auth.user}\""
 		} else if problem == "" {
 			h.Template, problem = parse(text, portal)
 		}

@@ -119,9 +119,9 @@ func removeHeader(c *Carriers, h http.Header) {
 func removeCookie(c *Carriers, h http.Header) {
 	var rest []string
 	for _, line := range h["Cookie"] {
-		_, line = Cut(line, c.Cookie)
-		if line != "" {
-			rest = append(rest, line)
+		_, others := Cut(line, c.Cookie)
+		if others != "" {
+			rest = append(rest, others)
 		}
 	}
 	if rest == nil {
@@ -141,7 +141,8 @@ func removeQuery(c *Carriers, r *http.Request) {
 	if r.URL.RawQuery == "" {
 		return
 	}
-	_, r.URL.RawQuery = cutQuery(r.URL.RawQuery, c.Query)
+	_, rest := cutQuery(r.URL.RawQuery, c.Query)
+	r.URL.RawQuery = rest
 	// Traefik's proxies read the path and the query from here.
 	r.RequestURI = WithoutQuery(c, r.RequestURI)
 }
@@ -152,10 +153,12 @@ func WithoutQuery(c *Carriers, address string) string {
 	if c.Query == "" || i < 0 {
 		return address
 	}
-	query, fragment := address[i+1:], ""
+	query := address[i+1:]
+	fragment := ""
 	j := strings.IndexByte(query, '#')
 	if j >= 0 {
-		query, fragment = query[:j], query[j:]
+		fragment = query[j:]
+		query = query[:j]
 	}
 	_, rest := cutQuery(query, c.Query)
 	if rest == "" {
@@ -235,10 +238,12 @@ func cutQuery(query, name string) ([]string, string) {
 	var values []string
 	rest := ""
 	for query != "" {
-		part, separator := query, ""
+		part := query
+		separator := ""
 		i := strings.IndexAny(query, "&;")
 		if i >= 0 {
-			part, separator = query[:i], query[i:i+1]
+			part = query[:i]
+			separator = query[i : i+1]
 		}
 		query = query[len(part)+len(separator):]
 		key, value, _ := strings.Cut(part, "=")

@@ -161,7 +161,7 @@ func (s *Section) Texts(name string) []string {
 // Section reads a group of options within this one.
 func (s *Section) Section(name string) *Section {
 	value := s.Value(name)
-	if isEmptyText(value) {
+	if IsEmpty(value) {
 		value = nil
 	}
 	return Open(s.report, s.Name(name), value)
@@ -170,7 +170,7 @@ func (s *Section) Section(name string) *Section {
 // Sections reads a list of groups: `keys[0]`, `keys[1]`, …
 func (s *Section) Sections(name string) []*Section {
 	value := s.Value(name)
-	if value == nil {
+	if value == nil || IsEmpty(value) {
 		return nil
 	}
 	entries, ok := list(value)
@@ -342,9 +342,15 @@ func list(value interface{}) ([]interface{}, bool) {
 	return nil, false
 }
 
-func isEmptyText(value interface{}) bool {
-	text, ok := value.(string)
-	return ok && text == ""
+// IsEmpty tells whether the value is an empty text, list or map: Traefik's file
+// provider delivers all three as empty text.
+func IsEmpty(value interface{}) bool {
+	text, ok := Text(value)
+	if ok {
+		return text == ""
+	}
+	entries, ok := Map(value)
+	return ok && len(entries) == 0
 }
 
 func isDigits(text string) bool {

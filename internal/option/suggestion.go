@@ -12,8 +12,10 @@ func suggestion(stranger string, known []string) string {
 	for _, name := range known {
 		lower := strings.ToLower(name)
 		d := distance(stranger, lower)
-		if strings.HasPrefix(lower, stranger) || strings.HasPrefix(stranger, lower) {
+		if strings.HasPrefix(lower, stranger) {
 			d = 1
+		} else if d > 3 && strings.HasPrefix(stranger, lower) {
+			d = 3
 		}
 		if d <= least && (best == "" || d < least) {
 			best = name

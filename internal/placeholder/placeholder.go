@@ -84,10 +84,10 @@ func addPlaceholder(t *Template, text string, portal *Portal) string {
 	}
 	p := part{name: match[1], until: -1}
 	if match[2] != "" {
-		p.from, _ = strconv.Atoi(match[2])
+		p.from = atoi(match[2])
 	}
 	if match[3] != "" {
-		p.until, _ = strconv.Atoi(match[3])
+		p.until = atoi(match[3])
 	}
 	switch p.name {
 	case "auth.client_type", "auth.user", "auth.client_id", "auth.client_name":
@@ -110,10 +110,17 @@ func addPlaceholder(t *Template, text string, portal *Portal) string {
 		}
 	}
 	if p.text != "" {
-		p.text, p.name = cut(p.text, p.from, p.until), ""
+		p.text = cut(p.text, p.from, p.until)
+		p.name = ""
 	}
 	t.parts = append(t.parts, p)
 	return ""
+}
+
+// atoi reads digits that the expression has bounded.
+func atoi(digits string) int {
+	n, _ := strconv.Atoi(digits)
+	return n
 }
 
 func choices() string {

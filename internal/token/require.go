@@ -18,13 +18,13 @@ func readRequire(top *option.Section) []Requirement {
 	if value == nil {
 		return nil
 	}
+	if option.IsEmpty(value) {
+		top.Problem("require", "is empty: name a claim and its accepted values, or leave it out")
+		return nil
+	}
 	entries, ok := option.Map(value)
 	if !ok {
 		top.Problem("require", "is "+option.Kind(value)+" where claims belong: write it as CLAIM: VALUE")
-		return nil
-	}
-	if len(entries) == 0 {
-		top.Problem("require", "is empty: name a claim and its accepted values, or leave it out")
 		return nil
 	}
 	return flatten(top, "", entries, nil)

@@ -1,0 +1,109 @@
+package ptlauth_test
+
+import (
+	"context"
+	"io"
+	"log"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/getportal/ptlauth"
+	"github.com/getportal/ptlauth/internal/corpus"
+)
+
+// TestCorpus runs the conformance corpus natively. Interpreted and through a real Traefik it is run in module e2e.
+func TestCorpus(t *testing.T) {
+	cases, err := corpus.Load("testdata", t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	journal := capture(t)
+	transport := corpus.NewHTTP2()
+	for _, c := range cases.For(corpus.Native) {
+		t.Run(c.ID+" "+c.Name, func(t *testing.T) {
+			defer transport.CloseIdleConnections()
+			recorder, err := corpus.NewRecorder()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer recorder.Close()
+			logged := journal(t)
+			config := ptlauth.CreateConfig()
+			decode(t, config, c.Middleware)
+			// The plugin says a thing once for each name, also where the test is run twice.
+			name := c.ID + "@" + recorder.Addr()
+			handler, err := ptlauth.New(context.Background(), corpus.Proxy(recorder), config, name)
+			if err != nil {
+				t.Fatalf("New returns an error, for which Traefik drops the router: %v", err)
+			}
+			server := corpus.Serve(handler)
+			defer server.Close()
+			defer server.CloseClientConnections()
+			corpus.Run(t, c, corpus.Native, corpus.Target{
+				Addr: server.Listener.Addr().String(), HTTP2: transport, Recorder: recorder, Log: logged,
+			})
+		})
+	}
+}
+
+// capture diverts what the plugin prints and logs into a file, and returns what reads the file from now on.
+func capture(t *testing.T) func(t *testing.T) func() string {
+	t.Helper()
+	file, err := os.Create(filepath.Join(t.TempDir(), "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout := os.Stdout
+	os.Stdout = file
+	log.SetOutput(file)
+	t.Cleanup(func() {
+		os.Stdout = stdout
+		log.SetOutput(os.Stderr)
+		file.Close()
+	})
+	return func(t *testing.T) func() string {
+		t.Helper()
+		start, err := file.Seek(0, io.SeekCurrent)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return func() string {
+			text, err := os.ReadFile(file.Name())
+			if err != nil {
+				t.Error(err)
+				return ""
+			}
+			return string(text[start:])
+		}
+	}
+}
+
+// decode fills the configuration as Traefik's mapstructure decoder does: names in any case, and what has no field of its
+// own into the field of the remaining ones.
+func decode(t *testing.T, config *ptlauth.Config, options map[string]any) {
+	t.Helper()
+	value := reflect.ValueOf(config).Elem()
+	fields, remaining := map[string]reflect.Value{}, reflect.Value{}
+	for i := range value.NumField() {
+		field := value.Type().Field(i)
+		if strings.HasSuffix(field.Tag.Get("mapstructure"), ",remain") {
+			remaining = value.Field(i)
+			continue
+		}
+		fields[strings.ToLower(field.Name)] = value.Field(i)
+	}
+	rest := map[string]any{}
+	for name, option := range options {
+		if field, ok := fields[strings.ToLower(name)]; ok {
+			field.Set(reflect.ValueOf(option))
+			continue
+		}
+		rest[name] = option
+	}
+	if len(rest) > 0 {
+		remaining.Set(reflect.ValueOf(rest))
+	}
+}
