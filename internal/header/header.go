@@ -82,7 +82,7 @@ func NewGuard(injected []string) *Guard {
 		}
 	}
 	reader, writer := io.Pipe()
-	reader.Close()
+	_ = reader.Close()
 	g.Nowhere = writer
 	return g
 }

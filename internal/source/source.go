@@ -8,6 +8,7 @@
 package source
 
 import (
+	"errors"
 	"io"
 	"os"
 	"strconv"
@@ -130,7 +131,7 @@ func read(path string, before os.FileInfo, broken bool) (os.FileInfo, []byte, st
 		return nil, nil, "cannot be read (" + reason(err) + "): let Traefik's user read it"
 	}
 	content, err := io.ReadAll(io.LimitReader(file, limit+1))
-	file.Close()
+	_ = file.Close()
 	if err != nil {
 		return nil, nil, "cannot be read (" + reason(err) + ")"
 	}
@@ -148,9 +149,9 @@ func reason(err error) string {
 	if os.IsPermission(err) {
 		return "permission denied"
 	}
-	pathError, ok := err.(*os.PathError)
-	if ok {
-		return pathError.Err.Error()
+	cause := errors.Unwrap(err)
+	if cause != nil {
+		return cause.Error()
 	}
 	return err.Error()
 }

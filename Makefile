@@ -1,0 +1,41 @@
+# make demo        start Traefik, the plugin and a small app; needs Go and nothing else
+# make test        everything: vet, lint, unit tests, the corpus three times, real apps
+# make test-fast   the inner loop: under a minute, without Traefik
+
+GOLANGCI = go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+MODULES  = . e2e
+# Tests note here what they left out for want of a program.
+export LEFT_OUT = $(CURDIR)/.left-out
+
+.PHONY: demo test test-fast test-e2e vet lint vendor clean
+
+demo:
+	@cd e2e && exec go run ./demo
+
+test: vet lint
+	@rm -f $(LEFT_OUT)
+	go test -race ./...
+	@$(MAKE) --no-print-directory test-e2e
+	@if [ -s $(LEFT_OUT) ]; then echo; echo "Passed, but left out:"; sort -u $(LEFT_OUT); else echo "Passed; nothing was left out."; fi
+
+# Through a real Traefik: v3.7, or what TRAEFIK_VERSION or TRAEFIK (a binary) says.
+test-e2e:
+	cd e2e && go test -race -timeout 40m -p 1 ./...
+
+test-fast:
+	go vet ./...
+	go test ./...
+	cd e2e && go test ./interpreted ./decode
+
+vet:
+	@for module in $(MODULES); do (cd $$module && go vet ./...) || exit 1; done
+
+lint:
+	@for module in $(MODULES); do (cd $$module && $(GOLANGCI) run --config $(CURDIR)/.golangci.yml ./...) || exit 1; done
+
+vendor:
+	go mod tidy
+	go mod vendor
+
+clean:
+	rm -rf $(LEFT_OUT) plugins-storage
