@@ -10,6 +10,7 @@ import (
 	"github.com/getportal/ptlauth/internal/header"
 	"github.com/getportal/ptlauth/internal/key"
 	"github.com/getportal/ptlauth/internal/option"
+	"github.com/getportal/ptlauth/internal/origin"
 	"github.com/getportal/ptlauth/internal/placeholder"
 	"github.com/getportal/ptlauth/internal/terminal"
 	"github.com/getportal/ptlauth/internal/token"
@@ -155,6 +156,20 @@ type Config struct {
 	//   - passPreflight (boolean, default false): let CORS preflights through
 	PassPreflight interface{} `json:"passPreflight,omitempty"`
 
+	// CrossOriginProtection refuses, with 403, a token that came by cookie where the
+	// request may change something (any method but GET, HEAD and OPTIONS) or opens a
+	// WebSocket, and a page of another origin sent it. On a public path such a visitor
+	// is anonymous. A browser tells by Sec-Fetch-Site, else by Origin, which must then
+	// be the request's host. SameSite cookies do not help where apps share a domain.
+	//
+	//   - crossOriginProtection (boolean, default true): refuse what other origins' pages send with the cookie
+	CrossOriginProtection interface{} `json:"crossOriginProtection,omitempty"`
+
+	// TrustedOrigins are other origins whose pages may, such as https://app.example.com.
+	//
+	//   - trustedOrigins (one or several origins): other origins that may act with the visitor's cookie
+	TrustedOrigins interface{} `json:"trustedOrigins,omitempty"`
+
 	// Unknown catches what Traefik's decoder would ignore, so that it is reported.
 	Unknown map[string]interface{} `json:"-" mapstructure:",remain"`
 }
@@ -175,6 +190,7 @@ type policy struct {
 	guard         *header.Guard
 	loginURL      string
 	passPreflight bool
+	origins       *origin.Guard
 	refresh       time.Duration
 }
 
@@ -189,6 +205,7 @@ func compile(config *Config) (*policy, *option.Report) {
 		rules:         access.Read(top, readPortal(top)),
 		loginURL:      readLoginURL(top),
 		passPreflight: top.Bool("passPreflight", false),
+		origins:       origin.Read(top),
 		refresh:       top.Duration("refresh", 2*time.Second),
 	}
 	injected := access.Injected(p.rules)
@@ -220,6 +237,9 @@ func options(config *Config) map[string]interface{} {
 		"paths":         config.Paths,
 		"loginURL":      config.LoginURL,
 		"passPreflight": config.PassPreflight,
+
+		"crossOriginProtection": config.CrossOriginProtection,
+		"trustedOrigins":        config.TrustedOrigins,
 	}
 	for name, value := range config.Unknown {
 		// Even an empty unknown option is reported.

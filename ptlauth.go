@@ -23,6 +23,7 @@ import (
 	"github.com/getportal/ptlauth/internal/journal"
 	"github.com/getportal/ptlauth/internal/key"
 	"github.com/getportal/ptlauth/internal/memory"
+	"github.com/getportal/ptlauth/internal/origin"
 	"github.com/getportal/ptlauth/internal/placeholder"
 	"github.com/getportal/ptlauth/internal/terminal"
 	"github.com/getportal/ptlauth/internal/token"
@@ -74,24 +75,34 @@ type gate struct {
 // ServeHTTP is the way of a request: what claims an identity is taken out, then who
 // asks is remembered or found out.
 func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	h := r.Header
-	if h.WriteSubset(g.guard.Nowhere, g.guard.Usual) != nil {
-		header.Clean(g.guard, h)
-	}
 	// Trailers arrive after the decision and would be believed like headers
 	// (CVE-2025-12642, CVE-2026-88004). The body is never read here.
 	r.Trailer = nil
+	h := r.Header
+	if h.WriteSubset(g.guard.Nowhere, g.guard.Usual) != nil {
+		header.Clean(g.guard, h)
+		if h["Upgrade"] != nil {
+			decide(g, w, r)
+			return
+		}
+	}
 	if g.plain {
 		cookie := h["Cookie"]
 		if len(cookie) == 1 {
 			known, ok := g.memory.Decisions.Load(cookie[0])
-			if ok && r.Method != "CONNECT" {
+			if ok && (r.Method == "GET" || isRepeatable(g, r)) {
 				admit(g, w, r, known.(*memory.Decision))
 				return
 			}
 		}
 	}
 	decide(g, w, r)
+}
+
+// isRepeatable tells whether what was decided about a Cookie line holds for this
+// request too.
+func isRepeatable(g *gate, r *http.Request) bool {
+	return r.Method != http.MethodConnect && origin.Allows(g.policy.origins, r)
 }
 
 // admit sends the request on as decided. Changing it in place is safe: Traefik's
@@ -186,18 +197,22 @@ func identify(p *policy, keys []*key.Key, r *http.Request, now int64) *verdict {
 	}
 	var found *token.Token
 	var who *terminal.Terminal
+	byCookie := true
 	reason := ""
-	for _, text := range candidates {
-		t, problem := token.Verify(text, keys, p.tokenRules, now)
+	for _, candidate := range candidates {
+		t, problem := token.Verify(candidate.Token, keys, p.tokenRules, now)
 		if problem == "" {
 			paired := terminal.Find(p.terminals, t.Subject)
 			if paired == nil {
 				problem = "the terminal is not paired"
 			} else if found != nil && found.Subject != t.Subject {
 				return refused(http.StatusUnauthorized, denial.BadToken, "there are tokens of two terminals")
-			} else if found == nil {
-				found = t
-				who = paired
+			} else {
+				if found == nil {
+					found = t
+					who = paired
+				}
+				byCookie = byCookie && candidate.ByCookie
 			}
 		}
 		if reason == "" {
@@ -209,6 +224,9 @@ func identify(p *policy, keys []*key.Key, r *http.Request, now int64) *verdict {
 			return refused(http.StatusServiceUnavailable, denial.NoToken, "the token is of none of the keys that can be read, and one cannot")
 		}
 		return refused(http.StatusUnauthorized, denial.BadToken, reason)
+	}
+	if byCookie && !origin.Allows(p.origins, r) {
+		return refused(http.StatusForbidden, denial.NoToken, "another origin's page asks with the visitor's cookie; if it may, list it in trustedOrigins")
 	}
 	unmet := token.Unmet(p.tokenRules.Require, found.Claims)
 	if unmet != "" {

@@ -56,14 +56,21 @@ func Read(s *option.Section, injected []string) *Carriers {
 	return c
 }
 
+// Candidate is what may be a token.
+type Candidate struct {
+	Token string
+	// ByCookie tells that a browser may have sent it of its own accord.
+	ByCookie bool
+}
+
 // Find returns what may be tokens, in the order header, cookies, query.
-func Find(c *Carriers, r *http.Request) []string {
-	var found []string
+func Find(c *Carriers, r *http.Request) []Candidate {
+	var found []Candidate
 	if c.Header != "" {
 		for _, value := range r.Header[c.Header] {
 			token, ok := bearer(c, value)
 			if ok && token != "" {
-				found = append(found, token)
+				found = append(found, Candidate{Token: token})
 			}
 		}
 	}
@@ -72,14 +79,16 @@ func Find(c *Carriers, r *http.Request) []string {
 			values, _ := Cut(line, c.Cookie)
 			for _, value := range values {
 				if value != "" {
-					found = append(found, value)
+					found = append(found, Candidate{Token: value, ByCookie: true})
 				}
 			}
 		}
 	}
 	if c.Query != "" && r.URL.RawQuery != "" {
 		values, _ := cutQuery(r.URL.RawQuery, c.Query)
-		found = append(found, values...)
+		for _, value := range values {
+			found = append(found, Candidate{Token: value})
+		}
 	}
 	return found
 }

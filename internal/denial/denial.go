@@ -34,12 +34,12 @@ func Write(w http.ResponseWriter, r *http.Request, status int, failure string) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	switch status {
-	case http.StatusUnauthorized, http.StatusForbidden:
-		challenge := `Bearer realm="ptlauth"`
-		if failure != "" {
-			challenge += `, error="` + failure + `"`
+	case http.StatusUnauthorized:
+		h.Set("WWW-Authenticate", challenge(failure))
+	case http.StatusForbidden:
+		if failure != NoToken {
+			h.Set("WWW-Authenticate", challenge(failure))
 		}
-		h.Set("WWW-Authenticate", challenge)
 	case http.StatusMethodNotAllowed:
 		h.Set("Allow", methods)
 	}
@@ -57,6 +57,13 @@ func Write(w http.ResponseWriter, r *http.Request, status int, failure string) {
 	if r.Method != http.MethodHead {
 		_, _ = w.Write([]byte(body))
 	}
+}
+
+func challenge(failure string) string {
+	if failure == NoToken {
+		return `Bearer realm="ptlauth"`
+	}
+	return `Bearer realm="ptlauth", error="` + failure + `"`
 }
 
 // Redirect sends a person's browser to the login page.
