@@ -1,0 +1,718 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/traefik/traefik/v3/pkg/config/label"
+	"github.com/traefik/traefik/v3/pkg/plugins"
+	"github.com/traefik/traefik/v3/pkg/provider/kubernetes/crd/traefikio/v1alpha1"
+	"gopkg.in/yaml.v3"
+	k8syaml "sigs.k8s.io/yaml"
+
+	"github.com/getportal/ptlauth/e2e/decode"
+	"github.com/getportal/ptlauth/e2e/interpreted"
+	"github.com/getportal/ptlauth/e2e/traefik"
+)
+
+const (
+	readme   = "../README.md"
+	security = "../SECURITY.md"
+	modPath  = "github.com/getportal/ptlauth"
+	appHost  = "app.example.com"
+)
+
+// example is a fenced block of a Markdown file, by the heading above it.
+type example struct{ heading, language, text string }
+
+// The middleware in each form that README.md shows, and how Traefik reads it.
+var readmeForms = []struct {
+	example
+	decode func(t *testing.T, text string) map[string]map[string]any
+}{
+	{example{heading: "File", language: "yaml"}, func(t *testing.T, text string) map[string]map[string]any {
+		return decoded(t)(decode.YAML(text))
+	}},
+	{example{heading: "File", language: "toml"}, func(t *testing.T, text string) map[string]map[string]any {
+		return decoded(t)(decode.TOML(text))
+	}},
+	{example{heading: "Docker Compose", language: "yaml"}, func(t *testing.T, text string) map[string]map[string]any {
+		return decoded(t)(decode.Labels(composeLabels(t, text)))
+	}},
+	{example{heading: "Kubernetes", language: "yaml"}, func(t *testing.T, text string) map[string]map[string]any {
+		if err := k8syaml.UnmarshalStrict([]byte(text), new(v1alpha1.Middleware)); err != nil {
+			t.Error(err)
+		}
+		return decoded(t)(decode.Kubernetes(text))
+	}},
+	{example{heading: "KV store", language: "sh"}, func(t *testing.T, text string) map[string]map[string]any {
+		script := filepath.Join(t.TempDir(), "script")
+		if err := os.WriteFile(script, []byte("set -eu\n"+text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return decoded(t)(decode.KV(pairs(t, script)))
+	}},
+}
+
+// The static configurations that README.md shows, without a middleware in them.
+var readmeStatics = []example{
+	{heading: "From the plugin catalog", language: "yaml"},
+	{heading: "From a local folder", language: "yaml"},
+}
+
+// The other blocks, each of which one of the tests below runs or compares.
+var readmeOthers = []example{
+	{heading: "See it work", language: "sh"},
+	{heading: "What the app sees", language: "http"},
+	{heading: "Making a token", language: "sh"},
+	{heading: "Making a token", language: "sh"},
+	{heading: "When something does not work", language: "text"},
+	{heading: "ptlauth", language: "text"}, // the picture
+}
+
+// TestReadmeExamples finds every example: one that is added must be run as well.
+func TestReadmeExamples(t *testing.T) {
+	count := map[example]int{}
+	for _, e := range slices.Concat(readmeStatics, readmeOthers) {
+		count[e]++
+	}
+	for _, form := range readmeForms {
+		count[form.example]++
+	}
+	for _, e := range fencedBlocks(t, readme) {
+		e.text = ""
+		count[e]--
+	}
+	for e, n := range count {
+		if n > 0 {
+			t.Errorf("README.md lacks %d example(s) in %s below %q", n, e.language, e.heading)
+		}
+		if n < 0 {
+			t.Errorf("no test runs README.md's example in %s below %q", e.language, e.heading)
+		}
+	}
+}
+
+// TestReadmeOptions holds README.md's table and config.go together.
+func TestReadmeOptions(t *testing.T) {
+	fields, manual := documented(t)
+	tabled := map[string]string{}
+	for _, row := range readmeTable(t, "Options") {
+		name := strings.Trim(row[0], "`")
+		if _, twice := tabled[name]; twice {
+			t.Errorf("README.md has %s twice", name)
+		}
+		if row[2] == "" {
+			t.Errorf("README.md does not say what %s means", name)
+		}
+		tabled[name] = strings.Trim(row[1], "`")
+	}
+	if len(manual) < 31 || len(fields) < 18 {
+		t.Fatalf("found only %d options in %d fields of config.go", len(manual), len(fields))
+	}
+
+	for name, standard := range manual {
+		got, ok := tabled[name]
+		if !ok {
+			t.Errorf("README.md lacks %s", name)
+		} else if got != standard {
+			t.Errorf("%s: the default is %q in README.md, %q in config.go", name, got, standard)
+		}
+	}
+	for name := range tabled {
+		if _, ok := manual[name]; !ok {
+			t.Errorf("README.md has %s, config.go has not", name)
+		}
+	}
+	sections := map[string]bool{}
+	for name := range manual {
+		section, _, _ := strings.Cut(name, ".")
+		sections[strings.TrimSuffix(section, "[]")] = true
+	}
+	for field, tag := range fields {
+		if !sections[tag] {
+			t.Errorf("config.go documents no option of %s, %q", field, tag)
+		}
+		delete(sections, tag)
+	}
+	for section := range sections {
+		t.Errorf("config.go documents %q, which is no field", section)
+	}
+}
+
+// documented returns the fields of Config with their names in a configuration, and the options
+// that their comments list, with their defaults.
+func documented(t *testing.T) (fields, manual map[string]string) {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), "../config.go", nil, parser.ParseComments)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, ok := file.Scope.Lookup("Config").Decl.(*ast.TypeSpec).Type.(*ast.StructType)
+	if !ok {
+		t.Fatal("Config is no struct")
+	}
+	line := regexp.MustCompile(`^- (\S+) \((.+?)(?:, default (\S+))?\): \S`)
+	fields, manual = map[string]string{}, map[string]string{}
+	for _, field := range config.Fields.List {
+		tag := reflect.StructTag(strings.Trim(field.Tag.Value, "`"))
+		name, _, _ := strings.Cut(tag.Get("json"), ",")
+		if name == "-" {
+			continue // Unknown, which catches what is no option
+		}
+		fields[field.Names[0].Name] = name
+		for text := range strings.Lines(field.Doc.Text()) {
+			text = strings.TrimSpace(text)
+			if !strings.HasPrefix(text, "- ") {
+				continue
+			}
+			match := line.FindStringSubmatch(text)
+			if match == nil {
+				t.Errorf("config.go: %s: not of the form `- NAME (KIND[, default X]): TEXT`: %s", name, text)
+				continue
+			}
+			if section, _, _ := strings.Cut(match[1], "."); strings.TrimSuffix(section, "[]") != name {
+				t.Errorf("config.go: the comment of %q lists %s", name, match[1])
+			}
+			manual[match[1]] = match[3]
+		}
+	}
+	return fields, manual
+}
+
+func TestReadmePlaceholders(t *testing.T) {
+	placeholder := regexp.MustCompile(`\{[a-z]+\.[A-Za-z_]+\}`)
+	var got []string
+	for _, row := range readmeTable(t, "Placeholders") {
+		got = append(got, placeholder.FindAllString(row[0], -1)...)
+	}
+	want := placeholder.FindAllString(text(t, "../config.go"), -1)
+	slices.Sort(got)
+	slices.Sort(want)
+	want = slices.Compact(want)
+	if len(want) < 8 || !slices.Equal(got, want) {
+		t.Errorf("README.md has %q, config.go %q", got, want)
+	}
+}
+
+// TestReadmeStatic decodes what stands in README.md for traefik.yml. TestReadmeTraefik starts one.
+func TestReadmeStatic(t *testing.T) {
+	for _, e := range readmeStatics {
+		t.Run(e.heading, func(t *testing.T) {
+			var static struct {
+				Experimental struct {
+					Plugins              map[string]plugins.Descriptor
+					LocalPlugins         map[string]plugins.LocalDescriptor `yaml:"localPlugins"`
+					AbortOnPluginFailure bool                               `yaml:"abortOnPluginFailure"`
+				}
+			}
+			decoder := yaml.NewDecoder(strings.NewReader(readmeExample(t, e)[0]))
+			decoder.KnownFields(true)
+			if err := decoder.Decode(&static); err != nil {
+				t.Fatal(err)
+			}
+			experimental := static.Experimental
+			local, isLocal := experimental.LocalPlugins["ptlauth"]
+			remote, isRemote := experimental.Plugins["ptlauth"]
+			if isLocal == isRemote || local.ModuleName+remote.ModuleName != modPath {
+				t.Errorf("got %+v", experimental)
+			}
+			if isRemote && !regexp.MustCompile(`^v\d+\.\d+\.\d+$`).MatchString(remote.Version) {
+				t.Errorf("the version is %q", remote.Version)
+			}
+			if !experimental.AbortOnPluginFailure {
+				t.Error("Traefik would start without the plugin")
+			}
+		})
+	}
+}
+
+// TestReadmeMiddleware builds the middleware of each form as Traefik does, and asks it with the
+// token that README.md makes.
+func TestReadmeMiddleware(t *testing.T) {
+	secretFile, good := makeToken(t)
+	var log bytes.Buffer
+	plugin, err := interpreted.Load(interpreted.Options{Log: &log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(readmeExample(t, example{heading: "When something does not work", language: "text"})[0]), "\n")
+	if len(lines) != 2 {
+		t.Fatalf("README.md shows the log lines %q", lines)
+	}
+	var want map[string]any
+	for _, form := range readmeForms {
+		t.Run("as "+form.heading+" in "+form.language, func(t *testing.T) {
+			middlewares := form.decode(t, readmeExample(t, form.example)[0])
+			config := middlewares["auth"]
+			if config == nil {
+				t.Fatalf("no middleware auth in %v", middlewares)
+			}
+			if want == nil {
+				want = maps.Clone(config)
+			}
+			if !reflect.DeepEqual(config, want) {
+				t.Errorf("another configuration than in YAML:\ngot  %v\nwant %v", config, want)
+			}
+			config = maps.Clone(config)
+			config["secretFile"] = secretFile
+
+			log.Reset()
+			app := new(witness)
+			handler, err := plugin.New(t.Context(), app, config, "auth@file")
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Run("without a token the app is not reached", func(t *testing.T) {
+				if status := statusOf(handler, nil); status != http.StatusUnauthorized || app.requests != 0 {
+					t.Errorf("got %d, and the app %d requests", status, app.requests)
+				}
+				if !slices.Contains(messages(t, log.String()), lines[1]) {
+					t.Errorf("README.md says that the log has %q, it has\n%s", lines[1], log.String())
+				}
+			})
+			t.Run("with README's token the app sees what README says", func(t *testing.T) {
+				status := statusOf(handler, http.Header{
+					"Cookie":        {"theme=dark; authorization=" + good},
+					"X-Ptl-User":    {"mallory"},
+					"X_Remote_User": {"mallory"},
+				})
+				if status != http.StatusOK || app.requests != 1 {
+					t.Fatalf("got %d, and the app %d requests\n%s", status, app.requests, log.String())
+				}
+				want := http.Header{"Cookie": {"theme=dark"}}
+				for line := range strings.Lines(readmeExample(t, example{heading: "What the app sees", language: "http"})[0]) {
+					name, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
+					want[name] = append(want[name], value)
+				}
+				if len(want) < 6 || !reflect.DeepEqual(app.header, want) {
+					t.Errorf("got  %v\nwant %v", app.header, want)
+				}
+			})
+			if strings.Contains(log.String(), `"level":"error"`) {
+				t.Errorf("a problem is logged:\n%s", log.String())
+			}
+		})
+	}
+
+	t.Run("a mistake is logged as README shows", func(t *testing.T) {
+		config := maps.Clone(want)
+		config["secretFile"], config["terminal"] = secretFile, "k7p2x9"
+		log.Reset()
+		handler, err := plugin.New(t.Context(), new(witness), config, "auth@file")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if status := statusOf(handler, nil); status != http.StatusServiceUnavailable {
+			t.Errorf("got %d", status)
+		}
+		if !slices.Contains(messages(t, log.String()), lines[0]) {
+			t.Errorf("README.md says that the log has %q, it has\n%s", lines[0], log.String())
+		}
+	})
+
+	t.Run("each status that README lists is answered", func(t *testing.T) {
+		cookie := http.Header{"Cookie": {"authorization=" + good}}
+		page := http.Header{"Accept": {"text/html"}}
+		answers := map[string]struct {
+			method string
+			header http.Header
+			with   map[string]any
+		}{
+			"401": {"GET", page, nil},
+			"302": {"GET", page, map[string]any{"loginURL": "https://login.example.com/?next={url}"}},
+			"403": {"GET", cookie, map[string]any{"require": map[string]any{"role": "admin"}}},
+			"405": {"CONNECT", cookie, nil},
+			"503": {"GET", cookie, map[string]any{"secretFile": filepath.Join(t.TempDir(), "missing")}},
+		}
+		for _, row := range readmeTable(t, "What a client gets") {
+			answer, ok := answers[row[0]]
+			if !ok {
+				t.Errorf("README.md lists %s", row[0])
+				continue
+			}
+			delete(answers, row[0])
+			config := maps.Clone(want)
+			config["secretFile"] = secretFile
+			maps.Copy(config, answer.with)
+			app := new(witness)
+			handler, err := plugin.New(t.Context(), app, config, "auth@file")
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := httptest.NewRequest(answer.method, "http://"+appHost+"/", nil)
+			maps.Copy(r.Header, answer.header)
+			w := httptest.NewRecorder()
+			handler.ServeHTTP(w, r)
+			if got := w.Result().Status; !strings.HasPrefix(got, row[0]) || app.requests != 0 {
+				t.Errorf("%s: got %s, and the app %d requests", row[0], got, app.requests)
+			}
+		}
+		if len(answers) > 0 {
+			t.Errorf("README.md does not list %v", slices.Sorted(maps.Keys(answers)))
+		}
+	})
+}
+
+// TestReadmePitfalls proves what README.md warns of, so that it does not warn of what is past.
+func TestReadmePitfalls(t *testing.T) {
+	section := text(t, readme)
+	section = section[strings.Index(section, "## When something does not work"):]
+	tests := map[string]struct {
+		warning, option string
+		arrives         string // as the header's value
+		refused         string // why the file is
+	}{
+		"an unquoted placeholder arrives empty":     {"arrives empty", "headers: {X-Ptl-User: {auth.user}}", "", ""},
+		"an unquoted number arrives as another":     {"`1e5` arrives as 100000", "headers: {X-Ptl-User: 1e5}", "100000", ""},
+		"an unquoted date refuses the file":         {"`2026-01-02`", "headers: {X-Ptl-User: 2026-01-02}", "", "unsupported"},
+		"an empty entry in a list refuses the file": {"an empty entry in a list", "audience: [~]", "", "unsupported"},
+		"double braces refuse the file":             {"`{{ }}`", `headers: {X-Ptl-User: "{{ auth.user }}"}`, "", "template"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			if !strings.Contains(section, test.warning) {
+				t.Errorf("README.md does not say %q", test.warning)
+			}
+			got, err := decode.YAML("http: {middlewares: {auth: {plugin: {ptlauth: {" + test.option + "}}}}}\n")
+			if test.refused != "" {
+				if err == nil || !strings.Contains(err.Error(), test.refused) {
+					t.Errorf("got %v and %v", got, err)
+				}
+			} else if err != nil || !reflect.DeepEqual(got["auth"]["headers"], map[string]any{"X-Ptl-User": test.arrives}) {
+				t.Errorf("got %v and %v", got, err)
+			}
+		})
+	}
+}
+
+// TestReadmeTraefik starts Traefik with README.md's static configuration and its file.
+func TestReadmeTraefik(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts Traefik")
+	}
+	secretFile, good := makeToken(t)
+	app := new(witness)
+	backend := httptest.NewServer(app)
+	t.Cleanup(backend.Close)
+
+	var dynamic map[string]map[string]any
+	if err := yaml.Unmarshal([]byte(readmeExample(t, readmeForms[0].example)[0]), &dynamic); err != nil {
+		t.Fatal(err)
+	}
+	configuration := dynamic["http"]
+	auth := configuration["middlewares"].(map[string]any)["auth"].(map[string]any)
+	auth["plugin"].(map[string]any)["ptlauth"].(map[string]any)["secretFile"] = secretFile
+	configuration["routers"] = map[string]any{"app": map[string]any{
+		"rule": "Host(`" + appHost + "`)", "middlewares": []string{"auth"}, "service": "app", "entryPoints": []string{"web"}}}
+	configuration["services"] = map[string]any{"app": map[string]any{
+		"loadBalancer": map[string]any{"servers": []map[string]string{{"url": backend.URL}}}}}
+	text, err := yaml.Marshal(dynamic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy, err := traefik.Start(t.Context(), traefik.Options{
+		Static:   readmeExample(t, readmeStatics[1])[0],
+		Dynamic:  string(text),
+		Progress: os.Stderr,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(proxy.Stop)
+
+	get := func(header http.Header) int {
+		r, err := http.NewRequestWithContext(t.Context(), "GET", proxy.URL("web")+"/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Host = appHost
+		maps.Copy(r.Header, header)
+		response, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		return response.StatusCode
+	}
+	if status := get(nil); status != http.StatusUnauthorized || app.requests != 0 {
+		t.Errorf("without a token: got %d, and the app %d requests", status, app.requests)
+	}
+	if status := get(http.Header{"Cookie": {"authorization=" + good}}); status != http.StatusOK || app.header.Get("X-Ptl-User") != "you@example.com" {
+		t.Errorf("with a token: got %d, and the app %v", status, app.header)
+	}
+}
+
+// TestReadmeLinks follows the links between the files of this repository.
+func TestReadmeLinks(t *testing.T) {
+	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	for _, file := range []string{readme, security, "../CHANGELOG.md"} {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			found := 0
+			for _, match := range link.FindAllStringSubmatch(text(t, file), -1) {
+				found++
+				target, anchor, _ := strings.Cut(match[1], "#")
+				if strings.Contains(target, "://") {
+					continue
+				}
+				to := file
+				if target != "" {
+					to = filepath.Join("..", filepath.FromSlash(target))
+				}
+				if _, err := os.Stat(to); err != nil {
+					t.Errorf("%s: %v", match[1], err)
+				} else if anchor != "" && !slices.Contains(anchors(t, to), anchor) {
+					t.Errorf("%s: %s has no such heading", match[1], to)
+				}
+			}
+			if found < 2 {
+				t.Errorf("found only %d links", found)
+			}
+		})
+	}
+}
+
+func TestReadmeCommands(t *testing.T) {
+	t.Run("the first two get this repository and start its demo", func(t *testing.T) {
+		want := "git clone https://" + modPath + "\nmake -C ptlauth demo\n"
+		if got := readmeExample(t, readmeOthers[0])[0]; got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	})
+	t.Run("make knows its targets", func(t *testing.T) {
+		named := map[string]bool{}
+		for _, match := range regexp.MustCompile("(?m)(?:^|`)make (?:-C ptlauth )?([a-z-]+)").FindAllStringSubmatch(text(t, readme), -1) {
+			named[match[1]] = true
+		}
+		for _, target := range []string{"demo", "test", "test-fast"} {
+			if !named[target] {
+				t.Errorf("README.md does not name `make %s`", target)
+			}
+		}
+		makefile := text(t, "../Makefile")
+		for target := range named {
+			if !regexp.MustCompile("(?m)^" + target + ":").MatchString(makefile) {
+				t.Errorf("there is no `make %s`", target)
+			}
+		}
+	})
+}
+
+// makeToken runs the commands of README.md that make a secret and a token.
+func makeToken(t *testing.T) (secretFile, good string) {
+	t.Helper()
+	need(t, "openssl", "openssl")
+	dir := t.TempDir()
+	for _, commands := range readmeExample(t, example{heading: "Making a token", language: "sh"}) {
+		command := exec.Command("sh", "-ec", commands)
+		command.Dir, command.Stderr = dir, os.Stderr
+		out, err := command.Output()
+		if err != nil {
+			t.Fatalf("%v\n%s", err, commands)
+		}
+		good += strings.TrimSpace(string(out))
+	}
+	secretFile = filepath.Join(dir, "secret")
+	info, err := os.Stat(secretFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.Size() != 86 || info.Mode().Perm() != 0o600 {
+		t.Errorf("the secret has %d characters and the mode %v", info.Size(), info.Mode())
+	}
+	return secretFile, good
+}
+
+// composeLabels are the labels of a compose file's one service, whose router has the middleware.
+func composeLabels(t *testing.T, text string) map[string]string {
+	t.Helper()
+	var compose struct {
+		Services map[string]struct {
+			Image  string
+			Ports  []string
+			Labels map[string]string
+		}
+	}
+	decoder := yaml.NewDecoder(strings.NewReader(text))
+	decoder.KnownFields(true)
+	if err := decoder.Decode(&compose); err != nil {
+		t.Fatal(err)
+	}
+	app := compose.Services["app"]
+	if len(compose.Services) != 1 || len(app.Ports) > 0 {
+		t.Errorf("got %+v", compose)
+	}
+	labels := map[string]string{}
+	for name, value := range app.Labels {
+		value = strings.ReplaceAll(value, "$$", "\x00")
+		if strings.Contains(value, "$") {
+			t.Errorf("compose would expand %s: %s", name, value)
+		}
+		labels[name] = strings.ReplaceAll(value, "\x00", "$")
+	}
+	delete(labels, "traefik.enable") // the provider's, not the configuration's
+	configuration, err := label.DecodeConfiguration(labels)
+	if err != nil {
+		t.Fatal(err)
+	}
+	router := configuration.HTTP.Routers["app"]
+	if router == nil || !slices.Equal(router.Middlewares, []string{"auth"}) || router.Rule != "Host(`"+appHost+"`)" {
+		t.Errorf("the router is %+v", router)
+	}
+	return labels
+}
+
+func decoded(t *testing.T) func(map[string]map[string]any, error) map[string]map[string]any {
+	return func(middlewares map[string]map[string]any, err error) map[string]map[string]any {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return middlewares
+	}
+}
+
+// witness is an app that notes what it was sent last: cookies, and who asks.
+type witness struct {
+	requests int
+	header   http.Header
+}
+
+func (w *witness) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
+	w.requests++
+	w.header = http.Header{}
+	for name, values := range r.Header {
+		if name == "Cookie" || strings.Contains(name, "Ptl") || strings.Contains(name, "User") && name != "User-Agent" {
+			w.header[name] = values
+		}
+	}
+}
+
+// statusOf asks a middleware for its app's first page.
+func statusOf(handler http.Handler, header http.Header) int {
+	r := httptest.NewRequest(http.MethodGet, "http://"+appHost+"/", nil)
+	maps.Copy(r.Header, header)
+	w := httptest.NewRecorder()
+	handler.ServeHTTP(w, r)
+	return w.Code
+}
+
+// messages are what the lines of a log in JSON say.
+func messages(t *testing.T, log string) []string {
+	t.Helper()
+	var all []string
+	for line := range strings.Lines(log) {
+		var entry struct{ Message string }
+		if err := json.Unmarshal([]byte(line), &entry); err != nil {
+			t.Fatalf("%v: %s", err, line)
+		}
+		all = append(all, entry.Message)
+	}
+	return all
+}
+
+var headingLine = regexp.MustCompile("^#+ (.+)")
+
+// fencedBlocks are the fenced blocks of a Markdown file.
+func fencedBlocks(t *testing.T, path string) []example {
+	t.Helper()
+	var all []example
+	var inside *example
+	above := ""
+	for line := range strings.Lines(text(t, path)) {
+		fence, isFence := strings.CutPrefix(strings.TrimSpace(line), "```")
+		switch {
+		case isFence && inside == nil:
+			inside = &example{heading: above, language: fence}
+		case isFence:
+			all = append(all, *inside)
+			inside = nil
+		case inside != nil:
+			inside.text += line
+		case headingLine.MatchString(line):
+			above = headingLine.FindStringSubmatch(line)[1]
+		}
+	}
+	if inside != nil {
+		t.Errorf("%s: the example below %q does not end", path, inside.heading)
+	}
+	return all
+}
+
+// readmeExample returns the texts of README.md's examples of that heading and language.
+func readmeExample(t *testing.T, wanted example) []string {
+	t.Helper()
+	var texts []string
+	for _, e := range fencedBlocks(t, readme) {
+		if e.heading == wanted.heading && e.language == wanted.language {
+			texts = append(texts, e.text)
+		}
+	}
+	if len(texts) == 0 {
+		t.Fatalf("README.md has no example in %s below %q", wanted.language, wanted.heading)
+	}
+	return texts
+}
+
+// readmeTable returns the rows of the first table below a heading of README.md, without its head.
+func readmeTable(t *testing.T, wanted string) [][]string {
+	t.Helper()
+	var rows [][]string
+	below := false
+	for line := range strings.Lines(text(t, readme)) {
+		line = strings.TrimSpace(line)
+		if match := headingLine.FindStringSubmatch(line); match != nil {
+			below = match[1] == wanted
+		}
+		if !below {
+			continue
+		}
+		if !strings.HasPrefix(line, "|") {
+			if rows != nil {
+				break
+			}
+			continue
+		}
+		cells := strings.Split(strings.Trim(line, "|"), "|")
+		for i, cell := range cells {
+			cells[i] = strings.TrimSpace(cell)
+		}
+		rows = append(rows, cells)
+	}
+	if len(rows) < 3 {
+		t.Fatalf("README.md has no table below %q", wanted)
+	}
+	for _, row := range rows {
+		if len(row) != len(rows[0]) {
+			t.Errorf("README.md: %q has %d cells, not %d", row, len(row), len(rows[0]))
+		}
+	}
+	return rows[2:]
+}
+
+// anchors are the names by which GitHub links to the headings of a Markdown file.
+func anchors(t *testing.T, path string) []string {
+	t.Helper()
+	var all []string
+	for line := range strings.Lines(text(t, path)) {
+		if match := headingLine.FindStringSubmatch(strings.TrimSpace(line)); match != nil {
+			name := regexp.MustCompile(`[^a-z0-9 _-]`).ReplaceAllString(strings.ToLower(match[1]), "")
+			all = append(all, strings.ReplaceAll(name, " ", "-"))
+		}
+	}
+	return all
+}
