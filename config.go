@@ -6,8 +6,9 @@ import (
 	"time"
 
 	"github.com/getportal/ptlauth/internal/access"
+	"github.com/getportal/ptlauth/internal/activity"
+	"github.com/getportal/ptlauth/internal/app"
 	"github.com/getportal/ptlauth/internal/carrier"
-	"github.com/getportal/ptlauth/internal/header"
 	"github.com/getportal/ptlauth/internal/key"
 	"github.com/getportal/ptlauth/internal/option"
 	"github.com/getportal/ptlauth/internal/origin"
@@ -33,17 +34,30 @@ type Config struct {
 
 	// Keys are the keys that a token's signature may be verified with. Any of them
 	// may verify, so that a key can be rotated without logging anyone out. Each has
-	// exactly one source, secret, secretFile or secretEnv, whose bytes are the HMAC
-	// key as they are, less the newline at the end. It must be at least as long as
-	// the algorithm's hash (RFC 7518 §3.2: 32, 48, 64 bytes), and what looks like PEM
-	// is refused. Traefik's API shows a middleware's configuration to whoever may
-	// read it, so a secret belongs in a file.
+	// exactly one source.
+	//
+	// A secret's bytes are the HMAC key as they are, less the newline at the end. It
+	// must be at least as long as the algorithm's hash (RFC 7518 §3.2: 32, 48, 64
+	// bytes), and what looks like PEM is refused. Traefik's API shows a middleware's
+	// configuration to whoever may read it, so a secret belongs in a file.
+	//
+	// A public key is PEM, PKIX or a certificate: RSA of at least 2048 bits, P-256,
+	// P-384, P-521 or Ed25519. A JWK Set (RFC 7517) may hold several; a key's kid then
+	// chooses among them and does nothing else.
+	//
+	// What is in a file is read again within refresh. A URL is asked in the background,
+	// no sooner than its Cache-Control says, and once in 30 s when a token names a kid
+	// that the set has not.
 	//
 	//   - keys[].secret (text): the secret itself; better use a file
-	//   - keys[].secretFile (path): a file with the secret; a change is noticed within refresh
+	//   - keys[].secretFile (path): a file with the secret
 	//   - keys[].secretEnv (name): an environment variable of Traefik's with the secret
 	//   - keys[].secretBase64 (boolean, default false): decode the secret from base64 first
-	//   - keys[].algorithm (text, default HS256): HS256, HS384 or HS512; tokens must name just that
+	//   - keys[].publicKey (PEM): a public key or certificate
+	//   - keys[].publicKeyFile (path): a file with a public key or certificate
+	//   - keys[].jwksFile (path): a file with a JWK Set
+	//   - keys[].jwksURL (address): where a JWK Set is served
+	//   - keys[].algorithm (text, default by the key): HS256, HS384, HS512; RS256 to RS512, PS256 to PS512, ES256, ES384, ES512, EdDSA; tokens must name just that. HS256 for a secret, RS256 for RSA, ES… by the curve
 	//   - keys[].id (text): only tokens with this kid
 	Keys interface{} `json:"keys,omitempty"`
 
@@ -92,18 +106,25 @@ type Config struct {
 	//   - require (claim: one or several texts): what else a token must say
 	Require interface{} `json:"require,omitempty"`
 
-	// Terminals lists the paired devices. Where it is given, a good token of any other
-	// device is refused. Without it, every good token is a terminal's.
+	// Terminals lists the paired devices, in one of three places. Where it is given, a
+	// good token of any other device is refused. Without it, every good token is a
+	// terminal's. File and URL hold a JSON array of {"id", "name", "user"}, other members
+	// are not looked at; Portal's own terminals endpoint returns it so. Until it can be
+	// read for the first time, requests get 503; when it cannot be read later, the last
+	// good list stays in force.
 	//
 	//   - terminals.paired[].id (text): the sub of the device's tokens; quote it in YAML
 	//   - terminals.paired[].name (text): for {auth.client_name}
 	//   - terminals.paired[].user (text): for {auth.user}, where several devices share a user
+	//   - terminals.file (path): a file with the list
+	//   - terminals.url (address): where the list is served
 	Terminals interface{} `json:"terminals,omitempty"`
 
-	// Refresh is how soon a changed file is noticed, and hence how long a token may
-	// still be honoured after its key was taken away. Between 100ms and an hour.
+	// Refresh is how soon a changed secret, key, list or app is noticed, and hence how
+	// long an unpaired terminal may go on, open WebSockets included. Between 100ms and
+	// an hour.
 	//
-	//   - refresh (duration, default 2s): how soon a changed file is noticed
+	//   - refresh (duration, default 2s): how soon a change is noticed
 	Refresh interface{} `json:"refresh,omitempty"`
 
 	// Portal is what the placeholders {portal.id}, {portal.short_id} (the id's first
@@ -144,6 +165,23 @@ type Config struct {
 	//   - paths[].headers (name: value): more headers there, over the general ones
 	Paths interface{} `json:"paths,omitempty"`
 
+	// Apps makes one middleware serve all apps of a Portal. The app is the first label of
+	// the host; directory/APP/app_meta.json says which of its paths are public, private
+	// or for peers (nobody, for now), and for each the only headers that it is sent. An
+	// app that is not there is answered 404. Headers and Paths do not go with it.
+	//
+	//   - apps.directory (path): the folder with the installed apps
+	Apps interface{} `json:"apps,omitempty"`
+
+	// Activity tells a server which app is in use, as ForwardAuth would: a GET with
+	// X-Forwarded-Host, X-Forwarded-Uri, X-Forwarded-Method, X-Forwarded-Proto and the
+	// terminal's cookie. Portal's own auth endpoint wakes and keeps its apps by that.
+	// Nobody waits for it.
+	//
+	//   - activity.url (address): who is told
+	//   - activity.interval (duration, default 5s): at most once per app in this time
+	Activity interface{} `json:"activity,omitempty"`
+
 	// LoginURL is where a person's browser is sent that has no good token. {url} is
 	// the page that it wanted, query-escaped. Other clients get 401.
 	//
@@ -182,12 +220,13 @@ func CreateConfig() *Config {
 
 // policy is a configuration made ready for requests. It never changes.
 type policy struct {
-	keys          []*key.Key
+	keys          []*key.Entry
 	carriers      *carrier.Carriers
 	tokenRules    *token.Rules
-	terminals     *terminal.Registry
+	terminals     *terminal.List
 	rules         access.Rules
-	guard         *header.Guard
+	apps          *app.Directory
+	activity      *activity.Receiver
 	loginURL      string
 	passPreflight bool
 	origins       *origin.Guard
@@ -198,19 +237,20 @@ type policy struct {
 func compile(config *Config) (*policy, *option.Report) {
 	report := &option.Report{}
 	top := option.Open(report, "", options(config))
+	portal := readPortal(top)
 	p := &policy{
 		keys:          key.Read(top),
 		tokenRules:    token.Read(top),
 		terminals:     terminal.Read(top),
-		rules:         access.Read(top, readPortal(top)),
+		rules:         access.Read(top, portal),
+		apps:          app.Read(top, portal),
+		activity:      activity.Read(top),
 		loginURL:      readLoginURL(top),
 		passPreflight: top.Bool("passPreflight", false),
 		origins:       origin.Read(top),
 		refresh:       top.Duration("refresh", 2*time.Second),
 	}
-	injected := access.Injected(p.rules)
-	p.carriers = carrier.Read(top.Section("token"), injected)
-	p.guard = header.NewGuard(injected)
+	p.carriers = carrier.Read(top.Section("token"), access.Injected(p.rules))
 	if p.refresh < 100*time.Millisecond || p.refresh > time.Hour {
 		top.Problem("refresh", "is not between 100ms and 1h")
 	}
@@ -235,6 +275,8 @@ func options(config *Config) map[string]interface{} {
 		"portal":        config.Portal,
 		"headers":       config.Headers,
 		"paths":         config.Paths,
+		"apps":          config.Apps,
+		"activity":      config.Activity,
 		"loginURL":      config.LoginURL,
 		"passPreflight": config.PassPreflight,
 

@@ -39,6 +39,9 @@ func TestInterpreterTraps(t *testing.T) {
 		{"nil in a tuple", `func f(a *T, b string) { a, b = nil, "x" }`, "tuple"},
 		{"the built-in min", `var n = min(1, 2)`, "min"},
 		{"a range over a number", `func f() { for range 3 { } }`, "number"},
+		{"an assertion in a loop", `func f(a []any) { for _, x := range a { s, _ := x.(string); g(s) } }`, "iteration before"},
+		{"an assertion in a loop whose ok comes second", `func f(a []any) { for _, x := range a { s, ok := x.(string); if s != "" || ok { g(s) } } }`, "iteration before"},
+		{"a map in a loop", `func f(m map[int]int) { for { n, _ := m[1]; g(n) } }`, "iteration before"},
 		{"a goroutine without recover", `func f() { go g() }`, "goroutine"},
 	} {
 		t.Run(test.name+" is found", func(t *testing.T) {
@@ -71,16 +74,79 @@ func traps(node ast.Node) []string {
 		if number, ok := n.X.(*ast.BasicLit); ok && number.Kind == token.INT {
 			return []string{"a range over a number does not compile"}
 		}
+		return loopTraps(n.Body)
 	case *ast.CallExpr:
 		if name, ok := n.Fun.(*ast.Ident); ok && (name.Name == "min" || name.Name == "max" || name.Name == "clear") {
 			return []string{name.Name + " is missing"}
 		}
+	case *ast.ForStmt:
+		return loopTraps(n.Body)
 	case *ast.GoStmt:
 		if _, ok := n.Call.Fun.(*ast.FuncLit); !ok {
 			return []string{"a goroutine that does not recover its panic ends Traefik: start a closure that does"}
 		}
 	}
 	return nil
+}
+
+// loopTraps looks for a value, ok := that fails: in a loop, the value is then the one of the iteration before, so it
+// may be used only where ok was tested first.
+func loopTraps(loop *ast.BlockStmt) []string {
+	var found []string
+	ast.Inspect(loop, func(node ast.Node) bool {
+		switch n := node.(type) {
+		case *ast.FuncLit:
+			return false
+		case *ast.BlockStmt:
+			for i, statement := range n.List {
+				ok, isTrap := commaOK(statement)
+				if isTrap && (i+1 == len(n.List) || !tests(n.List[i+1], ok)) {
+					found = append(found, "a value whose ok is not tested at once is the one of the iteration before")
+				}
+			}
+		}
+		return true
+	})
+	return found
+}
+
+// commaOK is the name of ok in a value, ok := of an assertion or a map.
+func commaOK(statement ast.Stmt) (string, bool) {
+	assign, isAssign := statement.(*ast.AssignStmt)
+	if !isAssign || len(assign.Lhs) != 2 || len(assign.Rhs) != 1 {
+		return "", false
+	}
+	switch assign.Rhs[0].(type) {
+	case *ast.TypeAssertExpr, *ast.IndexExpr:
+	default:
+		return "", false
+	}
+	value, isName := assign.Lhs[0].(*ast.Ident)
+	ok, isOKName := assign.Lhs[1].(*ast.Ident)
+	return ok.Name, isName && isOKName && value.Name != "_"
+}
+
+// tests tells whether the statement is if ok, if !ok, if ok && … or if !ok || ….
+func tests(statement ast.Stmt, ok string) bool {
+	branch, isIf := statement.(*ast.IfStmt)
+	if !isIf || branch.Init != nil {
+		return false
+	}
+	condition := branch.Cond
+	joint := token.ILLEGAL
+	for {
+		binary, isBinary := condition.(*ast.BinaryExpr)
+		if !isBinary {
+			break
+		}
+		joint, condition = binary.Op, binary.X
+	}
+	negated := false
+	if not, isNot := condition.(*ast.UnaryExpr); isNot && not.Op == token.NOT {
+		negated, condition = true, not.X
+	}
+	name, isName := condition.(*ast.Ident)
+	return isName && name.Name == ok && (joint == token.ILLEGAL || joint == token.LOR && negated || joint == token.LAND && !negated)
 }
 
 func tupleTraps(n *ast.AssignStmt) []string {

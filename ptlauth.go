@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/getportal/ptlauth/internal/access"
+	"github.com/getportal/ptlauth/internal/activity"
 	"github.com/getportal/ptlauth/internal/carrier"
 	"github.com/getportal/ptlauth/internal/denial"
 	"github.com/getportal/ptlauth/internal/header"
@@ -41,17 +42,27 @@ func New(_ context.Context, next http.Handler, config *Config, name string) (htt
 		return &refusal{}, nil
 	}
 	journal.State(name, "")
+	if policy.apps != nil {
+		return &portal{next: next, name: name, policy: policy}, nil
+	}
+	return newGate(next, name, policy, policy.rules), nil
+}
+
+// newGate makes the gate in front of one app and looks at the world once.
+func newGate(next http.Handler, name string, p *policy, rules access.Rules) *gate {
 	g := &gate{
 		next:    next,
 		name:    name,
-		policy:  policy,
-		guard:   policy.guard,
-		plain:   len(policy.rules) == 1 && policy.carriers.Header == "" && policy.carriers.Query == "",
+		policy:  p,
+		rules:   rules,
+		guard:   header.NewGuard(access.Injected(rules)),
+		plain:   len(rules) == 1 && p.carriers.Header == "" && p.carriers.Query == "",
 		memory:  &memory.Memory{},
 		present: &present{},
+		sockets: &sockets{},
 	}
 	now(g)
-	return g, nil
+	return g
 }
 
 // refusal stands in front of an app whose middleware is misconfigured.
@@ -61,15 +72,18 @@ func (*refusal) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	denial.Write(w, r, http.StatusServiceUnavailable, "")
 }
 
-// gate is the middleware in front of one router's app.
+// gate is the middleware in front of one app.
 type gate struct {
 	next    http.Handler
 	name    string
 	policy  *policy
+	rules   access.Rules
 	guard   *header.Guard
 	plain   bool // the Cookie line alone decides
 	memory  *memory.Memory
 	present *present
+	sockets *sockets
+	app     *installed // where the rules come from, on a Portal
 }
 
 // ServeHTTP is the way of a request: what claims an identity is taken out, then who
@@ -129,10 +143,17 @@ func decide(g *gate, w http.ResponseWriter, r *http.Request) {
 	}
 	p := g.policy
 	current := now(g)
-	rule, public := access.Find(p.rules, r.URL.EscapedPath())
+	if g.app != nil && isOutdated(g) {
+		g.app.portal.ServeHTTP(w, r)
+		return
+	}
+	rule, public := access.Find(g.rules, r.URL.EscapedPath())
 	line := rememberable(g, r)
 
-	v := identify(p, current.keys, r, current.at.Unix())
+	v := identify(p, current, r)
+	if rule.Closed {
+		v = refused(http.StatusUnauthorized, denial.NoToken, "the path is for peers, and there are none")
+	}
 	if v.status == http.StatusOK {
 		v = render(rule, v)
 	}
@@ -144,10 +165,17 @@ func decide(g *gate, w http.ResponseWriter, r *http.Request) {
 		return
 	}
 
+	if p.activity != nil {
+		activity.Tell(p.activity, use(p, r, v))
+	}
 	carrier.Remove(p.carriers, r)
 	d := &memory.Decision{Cookie: r.Header["Cookie"], Names: v.names, Values: v.values}
 	if line != "" && v.token != nil && outlives(v.token, current.end) {
 		memory.Keep(g.memory, current.period, current.end, line, d)
+	}
+	if v.token != nil && r.Header["Upgrade"] != nil {
+		serveSocket(g, w, r, d, v)
+		return
 	}
 	admit(g, w, r, d)
 }
@@ -174,6 +202,7 @@ type verdict struct {
 	reason  string // what the log says
 	visitor *placeholder.Visitor
 	token   *token.Token
+	text    string // the token as it came
 	names   []string
 	values  [][]string
 }
@@ -184,9 +213,12 @@ const maxCandidates = 4
 // identify finds the one terminal that the request's tokens speak for. A sibling app
 // can plant a second cookie of the name, so a bad token does no harm beside a good
 // one, and two good ones of different terminals are refused.
-func identify(p *policy, keys []*key.Key, r *http.Request, now int64) *verdict {
-	if len(keys) == 0 {
-		return refused(http.StatusServiceUnavailable, denial.NoToken, "no key can be read yet; see the error above")
+func identify(p *policy, current view, r *http.Request) *verdict {
+	if len(current.keys) == 0 {
+		return refused(http.StatusServiceUnavailable, denial.NoToken, "no key can be read yet; an ERROR line above says why")
+	}
+	if current.registry == nil {
+		return refused(http.StatusServiceUnavailable, denial.NoToken, "the list of terminals cannot be read yet; an ERROR line above says why")
 	}
 	candidates := carrier.Find(p.carriers, r)
 	if len(candidates) == 0 {
@@ -197,12 +229,17 @@ func identify(p *policy, keys []*key.Key, r *http.Request, now int64) *verdict {
 	}
 	var found *token.Token
 	var who *terminal.Terminal
+	text := ""
 	byCookie := true
 	reason := ""
 	for _, candidate := range candidates {
-		t, problem := token.Verify(candidate.Token, keys, p.tokenRules, now)
+		t, problem := token.Verify(candidate.Token, current.keys, p.tokenRules, current.at.Unix())
+		if problem == token.NoKey && key.Again(p.keys) {
+			fresh, _ := key.Look(p.keys, p.refresh)
+			t, problem = token.Verify(candidate.Token, fresh, p.tokenRules, current.at.Unix())
+		}
 		if problem == "" {
-			paired := terminal.Find(p.terminals, t.Subject)
+			paired := terminal.Find(current.registry, t.Subject)
 			if paired == nil {
 				problem = "the terminal is not paired"
 			} else if found != nil && found.Subject != t.Subject {
@@ -211,6 +248,7 @@ func identify(p *policy, keys []*key.Key, r *http.Request, now int64) *verdict {
 				if found == nil {
 					found = t
 					who = paired
+					text = candidate.Token
 				}
 				byCookie = byCookie && candidate.ByCookie
 			}
@@ -220,7 +258,7 @@ func identify(p *policy, keys []*key.Key, r *http.Request, now int64) *verdict {
 		}
 	}
 	if found == nil {
-		if len(keys) < len(p.keys) {
+		if !current.complete {
 			return refused(http.StatusServiceUnavailable, denial.NoToken, "the token is of none of the keys that can be read, and one cannot")
 		}
 		return refused(http.StatusUnauthorized, denial.BadToken, reason)
@@ -232,7 +270,7 @@ func identify(p *policy, keys []*key.Key, r *http.Request, now int64) *verdict {
 	if unmet != "" {
 		return refused(http.StatusForbidden, denial.Insufficient, "the token does not satisfy require."+unmet)
 	}
-	return &verdict{status: http.StatusOK, token: found, visitor: visitor(who, found)}
+	return &verdict{status: http.StatusOK, token: found, text: text, visitor: visitor(who, found)}
 }
 
 func refused(status int, failure, reason string) *verdict {
@@ -270,13 +308,30 @@ func deny(g *gate, w http.ResponseWriter, r *http.Request, v *verdict) {
 	denial.Write(w, r, v.status, v.failure)
 }
 
+// use is what Portal is told of an admitted request.
+func use(p *policy, r *http.Request, v *verdict) activity.Use {
+	u := activity.Use{
+		Host:   r.Host,
+		URI:    carrier.WithoutQuery(p.carriers, r.URL.RequestURI()),
+		Method: r.Method,
+		Proto:  scheme(r),
+	}
+	if v.token != nil {
+		u.Cookie = carrier.DefaultCookie + "=" + v.text
+	}
+	return u
+}
+
 // wanted is the address of the page that was asked for, without a token in it.
 func wanted(p *policy, r *http.Request) string {
-	scheme := "http"
+	return scheme(r) + "://" + r.Host + carrier.WithoutQuery(p.carriers, r.URL.RequestURI())
+}
+
+func scheme(r *http.Request) string {
 	if r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https") {
-		scheme = "https"
+		return "https"
 	}
-	return scheme + "://" + r.Host + carrier.WithoutQuery(p.carriers, r.URL.RequestURI())
+	return "http"
 }
 
 // isPreflight tells whether a browser asks what another origin may do here.

@@ -33,8 +33,10 @@ type Header struct {
 // Rule is what holds for the paths that begin with Prefix, which is escaped as in a
 // request line.
 type Rule struct {
-	Prefix  string
-	Public  bool
+	Prefix string
+	Public bool
+	// Closed paths admit nobody: Portal's access `peer`, which has no peers yet.
+	Closed  bool
 	Headers []Header
 	// Omitted are the names that are taken out of a request and not injected.
 	Omitted []string
@@ -68,8 +70,54 @@ func Read(top *option.Section, portal *placeholder.Portal) Rules {
 			rules = append(rules, rule)
 		}
 	}
-	sort.Slice(rules, func(i, j int) bool { return len(rules[i].Prefix) > len(rules[j].Prefix) })
+	return Sorted(rules)
+}
+
+// Sorted puts the longest prefix first, and a private rule for all other paths last.
+func Sorted(rules Rules) Rules {
+	sort.SliceStable(rules, func(i, j int) bool { return len(rules[i].Prefix) > len(rules[j].Prefix) })
+	if len(rules) == 0 || rules[len(rules)-1].Prefix != "" {
+		rules = append(rules, &Rule{})
+	}
 	return rules
+}
+
+// OfApp makes the rule for one path of an app_meta.json: the access, and the only
+// headers there. As on Portal, a placeholder that is not known is empty; that header is
+// then left out, and the second result says so. An unknown access gives no rule.
+func OfApp(prefix, kind string, headers map[string]interface{}, portal *placeholder.Portal) (*Rule, []string) {
+	rule := &Rule{Prefix: prefix, lower: strings.ToLower(prefix)}
+	switch kind {
+	case "public":
+		rule.Public = true
+	case "private":
+	case "peer":
+		rule.Closed = true
+	default:
+		return nil, nil
+	}
+	var problems []string
+	for _, name := range option.Names(headers) {
+		text, ok := option.Text(headers[name])
+		problem := header.NameProblem(name)
+		if !ok {
+			problem = "is not text"
+		}
+		h := Header{Name: http.CanonicalHeaderKey(name)}
+		if problem == "" && text != "" {
+			h.Template, problem = parse(text, portal)
+		}
+		if problem != "" {
+			problems = append(problems, name+" "+problem)
+		}
+		if problem != "" || text == "" {
+			rule.Omitted = append(rule.Omitted, name)
+			continue
+		}
+		h.Anonymously = rule.Public || !placeholder.IsConstant(h.Template)
+		rule.Headers = append(rule.Headers, h)
+	}
+	return rule, problems
 }
 
 func readRule(s *option.Section, general map[string]Header, portal *placeholder.Portal) *Rule {

@@ -1,157 +1,159 @@
-// Package source reads the files that change under a running Traefik: secrets,
-// keys, lists. The last good content wins: a file that breaks goes on as it was
+// Package source reads what changes under a running Traefik: secrets, keys and lists
+// in files and behind URLs. The last good content wins: what breaks goes on as it was
 // until it can be read again, and each change of state is one line in the log.
 //
-// Files belong to the package, not to a middleware: Traefik builds every
-// middleware anew for each of its routers and at every reload, while the
-// plugin's package outlives them all. A file that several name is read once.
+// Sources belong to the package, not to a middleware: Traefik builds every middleware
+// anew for each of its routers and at every reload, while the plugin's package
+// outlives them all. What several routers name is read once, and forgotten when
+// nobody has looked at it for a while. Nothing runs while nobody looks.
 package source
 
 import (
-	"errors"
-	"io"
 	"os"
-	"strconv"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/getportal/ptlauth/internal/journal"
 )
 
-// limit bounds what is read of a file, in bytes.
-const limit = 4 << 20
+const (
+	// limit bounds what is read, in bytes.
+	limit = 32 << 20
+	// patience is how long a look waits for a server.
+	patience = time.Second
+	// memory is how long a source is kept that nobody looks at.
+	memory = 10 * time.Minute
+)
 
-// Check says what is wrong with a content, in words that do not quote it; empty
-// when it is good.
-type Check func(content []byte) string
+// Parse makes a value of a content, or says what is wrong with it, in words that do
+// not quote it. The value is shared and must not be changed.
+type Parse func(content []byte) (interface{}, string)
 
-// File is a file that is looked at again and again.
-type File struct {
-	// Path is the file's name as configured.
-	Path string
+// Source is something that is looked at again and again.
+type Source struct {
+	// Name is the file's path or the URL without what may be secret in it.
+	Name string
 
-	check   Check
-	mutex   sync.Mutex
-	looking bool
-	info    os.FileInfo
-	content []byte
+	parse Parse
+	mutex sync.Mutex
+	value interface{}
+	// version counts the good contents; 0: there never was one.
 	version int
 	problem string
+	used    time.Time
+
+	// a file's
+	path    string
+	looking bool
+	info    os.FileInfo
+
+	// a URL's
+	address  string
+	caching  bool // as long as its Cache-Control says
+	flight   chan struct{}
+	tag      string
+	next     time.Time
+	failures int
+	again    time.Time
 }
 
 var (
-	mutex sync.Mutex
-	files = map[string]*File{}
+	mutex   sync.Mutex
+	all     = map[string]*Source{}
+	changes int64
 )
 
-// Open returns the file of that path, read at least once. The kind says what its
-// check is for: the same path read as something else is another File.
-func Open(kind, path string, check Check) *File {
+// Changes counts up whenever any source has a new content.
+func Changes() int64 {
+	return atomic.LoadInt64(&changes)
+}
+
+// File returns the file of that path, looked at once. The kind says what it is parsed
+// as: the same path read as something else is another source.
+func File(kind, path string, parse Parse) *Source {
+	s := known(kind+" "+path, &Source{Name: path, path: path, parse: parse})
+	Look(s, 0)
+	return s
+}
+
+// URL returns what the address answers with, asked once. Where caching is set, it is
+// asked again no sooner than the answer's Cache-Control says.
+func URL(kind, address string, caching bool, parse Parse) *Source {
+	s := known(kind+" "+address, &Source{Name: withoutSecrets(address), address: address, caching: caching, parse: parse})
+	Look(s, 0)
+	return s
+}
+
+// known returns the source of that key, and forgets those that nobody uses any more.
+func known(key string, fresh *Source) *Source {
+	now := time.Now()
 	mutex.Lock()
-	f := files[kind+" "+path]
-	if f == nil {
-		f = &File{Path: path, check: check}
-		files[kind+" "+path] = f
+	defer mutex.Unlock()
+	for other, s := range all {
+		if now.Sub(lastUse(s)) > memory {
+			delete(all, other)
+		}
 	}
-	mutex.Unlock()
-	Look(f)
-	return f
+	s := all[key]
+	if s == nil {
+		s = fresh
+		s.used = now
+		all[key] = s
+	}
+	return s
 }
 
-// Look reads the file again if its time, size or identity has changed. While one
-// looks, the others go on with what is known.
-func Look(f *File) {
-	f.mutex.Lock()
-	if f.looking {
-		f.mutex.Unlock()
-		return
-	}
-	f.looking = true
-	before := f.info
-	broken := f.problem != ""
-	f.mutex.Unlock()
+func lastUse(s *Source) time.Time {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return s.used
+}
 
-	info, content, problem := read(f.Path, before, broken)
-	if problem == "" && content != nil {
-		problem = f.check(content)
-	}
-
-	f.mutex.Lock()
-	f.looking = false
-	f.info = info
-	if problem == "" && content != nil {
-		f.content = content
-		f.version++
-	}
-	told := f.problem
-	f.problem = problem
-	version := f.version
-	f.mutex.Unlock()
-
-	if problem == told {
-		return
-	}
-	if problem == "" {
-		journal.Error(f.Path + " is in order again")
-	} else if version > 0 {
-		journal.Error(f.Path + " " + problem + "; its last good content stays in force")
+// Look brings the source up to date: a file if its time, size or identity has changed,
+// a URL if refresh has passed. Of several that look at once one reads.
+func Look(s *Source, refresh time.Duration) {
+	if s.path != "" {
+		lookAtFile(s)
 	} else {
-		journal.Error(f.Path + " " + problem + "; requests that need it get 503 until it can be read")
+		lookAtURL(s, refresh)
 	}
 }
 
-// Content is the last good content and its version, which counts up at each
-// change; version 0 means that there was never a good one.
-func Content(f *File) ([]byte, int) {
-	f.mutex.Lock()
-	content, version := f.content, f.version
-	f.mutex.Unlock()
-	return content, version
+// Value is what the last good content was parsed to; nil when there never was one.
+func Value(s *Source) interface{} {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return s.value
 }
 
-// read returns no content when the file is the one that was read before. A file
-// that was broken is always read again: it may be in the middle of being written.
-func read(path string, before os.FileInfo, broken bool) (os.FileInfo, []byte, string) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, nil, "cannot be read (" + reason(err) + "): create it, or correct the path"
+// settle notes the outcome of a look and returns what is wrong. A nil content is one
+// that has not changed.
+func settle(s *Source, content []byte, problem string) string {
+	var value interface{}
+	if problem == "" && content != nil {
+		value, problem = s.parse(content)
 	}
-	// Reading a pipe or a device could block for ever.
-	if !info.Mode().IsRegular() {
-		return nil, nil, "is not a file"
+	s.mutex.Lock()
+	if problem == "" && content != nil {
+		s.value = value
+		s.version++
+		atomic.AddInt64(&changes, 1)
 	}
-	if info.Size() > limit {
-		return nil, nil, "is larger than " + strconv.Itoa(limit>>20) + " MiB"
+	told := s.problem
+	s.problem = problem
+	version := s.version
+	s.mutex.Unlock()
+	if problem == told {
+		return problem
 	}
-	if !broken && before != nil && os.SameFile(before, info) &&
-		before.ModTime().Equal(info.ModTime()) && before.Size() == info.Size() {
-		return info, nil, ""
+	switch {
+	case problem == "":
+		journal.Error(s.Name + " is in order again")
+	case version > 0:
+		journal.Error(s.Name + " " + problem + "; its last good content stays in force")
+	default:
+		journal.Error(s.Name + " " + problem + "; requests that need it get 503 until then")
 	}
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, nil, "cannot be read (" + reason(err) + "): let Traefik's user read it"
-	}
-	content, err := io.ReadAll(io.LimitReader(file, limit+1))
-	_ = file.Close()
-	if err != nil {
-		return nil, nil, "cannot be read (" + reason(err) + ")"
-	}
-	if len(content) > limit {
-		return nil, nil, "is larger than " + strconv.Itoa(limit>>20) + " MiB"
-	}
-	return info, content, ""
-}
-
-// reason is the system's own words, without the path that a log line begins with already.
-func reason(err error) string {
-	if os.IsNotExist(err) {
-		return "no such file"
-	}
-	if os.IsPermission(err) {
-		return "permission denied"
-	}
-	cause := errors.Unwrap(err)
-	if cause != nil {
-		return cause.Error()
-	}
-	return err.Error()
+	return problem
 }

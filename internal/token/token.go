@@ -82,55 +82,102 @@ func Verify(text string, keys []*key.Key, rules *Rules, now int64) (*Token, stri
 	if strings.ContainsAny(text, "\r\n") {
 		return nil, "the token holds a line break"
 	}
-	reason := "the signature is of none of the keys"
-	for _, k := range keys {
-		if !key.Verify(k, text[:last], text[last+1:]) {
-			continue
+	// A forgery is told by its signature alone, without a look at what it says, unless
+	// there are keys to choose among.
+	if len(keys) == 1 && key.IsShared(keys[0]) {
+		if !key.Verify(keys[0], text[:last], text[last+1:]) {
+			return nil, "the signature is not the key's"
 		}
-		problem := headerProblem(text[:first], k)
+		problem := headerProblem(text[:first], keys[0])
 		if problem != "" {
-			reason = problem
-			continue
+			return nil, problem
 		}
 		return readClaims(text[first+1:last], rules, now)
+	}
+	h, problem := readHeader(text[:first])
+	if problem != "" {
+		return nil, problem
+	}
+	reason := NoKey
+	for _, k := range keys {
+		if mismatch(h, k) != "" {
+			continue
+		}
+		reason = "the signature is of none of the keys"
+		if key.Verify(k, text[:last], text[last+1:]) {
+			return readClaims(text[first+1:last], rules, now)
+		}
 	}
 	return nil, reason
 }
 
-// headerProblem checks the first segment against the key that verified the token.
-// Whatever else the header names (jku, x5u, jwk, x5c) is never read.
+// NoKey is the reason why a token is refused that names a key which nobody has.
+const NoKey = "the token's alg and kid are of none of the keys"
+
+// header is what is read of a token's first segment. Whatever else it names (jku, x5u,
+// jwk, x5c) is never looked at.
+type header struct {
+	algorithm string
+	id        string
+	hasID     bool
+}
+
 func headerProblem(segment string, k *key.Key) string {
+	h, problem := readHeader(segment)
+	if problem != "" {
+		return problem
+	}
+	return mismatch(h, k)
+}
+
+func readHeader(segment string) (header, string) {
 	content, err := encoding.DecodeString(segment)
 	if err != nil {
-		return "the token's header is not base64url"
+		return header{}, "the token's header is not base64url"
 	}
 	var fields map[string]interface{}
 	err = json.Unmarshal(content, &fields)
 	if err != nil || fields == nil {
-		return "the token's header is not a JSON object"
-	}
-	algorithm, ok := fields["alg"].(string)
-	if !ok || algorithm != k.Algorithm {
-		return "the token's alg is not the key's"
-	}
-	id, present := fields["kid"]
-	if present {
-		text, ok := id.(string)
-		if !ok {
-			return "the token's kid is not text"
-		}
-		if k.ID != "" && text != k.ID {
-			return "the token's kid is not the key's id"
-		}
-	} else if k.ID != "" {
-		return "the token has no kid"
+		return header{}, "the token's header is not a JSON object"
 	}
 	// RFC 7515 §4.1.11: extensions that are not understood must be refused; none is
 	// understood here. b64 without crit would change what was signed (RFC 7797).
 	_, critical := fields["crit"]
 	_, unencoded := fields["b64"]
 	if critical || unencoded {
-		return "the token's header demands an extension"
+		return header{}, "the token's header demands an extension"
+	}
+	var h header
+	algorithm, ok := fields["alg"].(string)
+	if !ok {
+		return header{}, "the token's alg is missing or not text"
+	}
+	h.algorithm = algorithm
+	value, present := fields["kid"]
+	if present {
+		id, ok := value.(string)
+		if !ok {
+			return header{}, "the token's kid is not text"
+		}
+		h.id = id
+		h.hasID = true
+	}
+	return h, ""
+}
+
+// mismatch says why a token with that header cannot be of the key.
+func mismatch(h header, k *key.Key) string {
+	if h.algorithm != k.Algorithm {
+		return "the token's alg is not the key's"
+	}
+	if k.ID == "" {
+		return ""
+	}
+	if !h.hasID && k.Strict {
+		return "the token has no kid"
+	}
+	if h.hasID && h.id != k.ID {
+		return "the token's kid is not the key's id"
 	}
 	return ""
 }

@@ -1,0 +1,127 @@
+// Package activity tells Portal which app is in use, because that is what wakes a
+// stopped app and keeps it from being stopped.
+package activity
+
+import (
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/getportal/ptlauth/internal/journal"
+	"github.com/getportal/ptlauth/internal/option"
+)
+
+// Receiver is who is told, and how often at the most.
+type Receiver struct {
+	address  string
+	interval time.Duration
+}
+
+// Use is one use of an app, as ForwardAuth would tell it.
+type Use struct {
+	Host   string
+	URI    string
+	Method string
+	Proto  string
+	Cookie string // the terminal's token as a Cookie line; empty when anonymous
+}
+
+const (
+	slowest = 5 * time.Second
+	// many bounds how many apps are told apart: a catch-all router takes any host.
+	many = 1000
+)
+
+var (
+	client = &http.Client{
+		Timeout: slowest,
+		// The cookie is for the receiver alone.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	mutex sync.Mutex
+	// told holds when each app was last told of; a time to come while a call is under way.
+	told = map[string]time.Time{}
+)
+
+// Read reads the section `activity`; nil where there is none.
+func Read(top *option.Section) *Receiver {
+	given := top.Has("activity")
+	s := top.Section("activity")
+	r := &Receiver{address: s.Text("url", ""), interval: s.Duration("interval", 5*time.Second)}
+	s.Unknown()
+	if !given {
+		return nil
+	}
+	parsed, err := url.Parse(r.address)
+	if err != nil || parsed.Host == "" || parsed.Scheme != "https" && parsed.Scheme != "http" {
+		s.Problem("url", "is not an address: write http://HOST/PATH")
+	}
+	if r.interval < 100*time.Millisecond {
+		s.Problem("interval", "is shorter than 100ms")
+	}
+	return r
+}
+
+// Tell tells of a use, at most once per app and interval. It never waits, nothing is
+// tried again, and while one call is under way no other is made for the same app.
+func Tell(r *Receiver, u Use) {
+	now := time.Now()
+	key := r.address + " " + u.Host
+	mutex.Lock()
+	last, known := told[key]
+	if known && now.Sub(last) < r.interval {
+		mutex.Unlock()
+		return
+	}
+	if !known && len(told) >= many {
+		told = map[string]time.Time{}
+	}
+	told[key] = now.Add(2 * slowest)
+	mutex.Unlock()
+	inBackground(r, u, key, now)
+}
+
+func inBackground(r *Receiver, u Use, key string, start time.Time) {
+	go func() {
+		defer func() {
+			if recover() != nil {
+				journal.State("activity "+r.address, "activity could not be told because of a bug in ptlauth: please report it")
+			}
+			mutex.Lock()
+			told[key] = start
+			mutex.Unlock()
+		}()
+		problem := call(r, u)
+		if problem != "" {
+			problem = "activity.url " + problem + "; apps may be stopped while they are in use"
+		}
+		journal.State("activity "+r.address, problem)
+	}()
+}
+
+func call(r *Receiver, u Use) string {
+	request, err := http.NewRequest(http.MethodGet, r.address, nil)
+	if err != nil {
+		return "is not an address that can be asked"
+	}
+	request.Header.Set("X-Forwarded-Host", u.Host)
+	request.Header.Set("X-Forwarded-Uri", u.URI)
+	request.Header.Set("X-Forwarded-Method", u.Method)
+	request.Header.Set("X-Forwarded-Proto", u.Proto)
+	if u.Cookie != "" {
+		request.Header.Set("Cookie", u.Cookie)
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return "cannot be reached"
+	}
+	defer func() { _ = response.Body.Close() }()
+	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, 1<<16))
+	if response.StatusCode >= http.StatusInternalServerError {
+		return "answers " + strconv.Itoa(response.StatusCode)
+	}
+	return ""
+}

@@ -1,0 +1,195 @@
+package key
+
+import (
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/getportal/ptlauth/internal/option"
+	"github.com/getportal/ptlauth/internal/source"
+)
+
+// Entry is one configured key, or one configured set of keys.
+type Entry struct {
+	fixed  []*Key
+	source *source.Source
+}
+
+// origins are the options of which each entry has exactly one.
+var origins = []string{"secret", "secretFile", "secretEnv", "publicKey", "publicKeyFile", "jwksFile", "jwksURL"}
+
+// demand is what an entry says of its keys.
+type demand struct {
+	algorithm string // empty: by the key's kind
+	id        string
+	base64    bool
+}
+
+// Read reads `secretFile` and the list `keys`.
+func Read(top *option.Section) []*Entry {
+	var entries []*Entry
+	path := top.Text("secretFile", "")
+	if path != "" {
+		entries = appendEntry(entries, readFile(top, "secretFile", path, demand{}))
+	} else if top.Has("secretFile") {
+		top.Problem("secretFile", "is empty: write the path of the file that holds the secret")
+	}
+	sections := top.Sections("keys")
+	for _, s := range sections {
+		entries = appendEntry(entries, readEntry(s))
+	}
+	if top.Has("keys") && len(sections) == 0 {
+		top.Problem("keys", "is empty: add a key, such as secretFile: /run/secrets/ptlauth")
+	} else if !top.Has("keys") && !top.Has("secretFile") {
+		top.Problem("secretFile", "is missing, and so is `keys`: write the path of the file that holds the tokens' secret")
+	}
+	return entries
+}
+
+func appendEntry(entries []*Entry, e *Entry) []*Entry {
+	if e == nil {
+		return entries
+	}
+	return append(entries, e)
+}
+
+func readEntry(s *option.Section) *Entry {
+	d := demand{
+		algorithm: s.Text("algorithm", ""),
+		id:        s.Text("id", ""),
+		base64:    s.Bool("secretBase64", false),
+	}
+	var named []string
+	for _, name := range origins {
+		value := s.Value(name)
+		if value != nil {
+			named = append(named, name)
+		}
+	}
+	s.Unknown()
+	if len(named) == 0 {
+		s.Problem("", "has no source: give it one of "+strings.Join(origins, ", "))
+		return nil
+	}
+	if len(named) > 1 {
+		s.Problem("", "has several sources: keep one of "+strings.Join(named, ", "))
+		return nil
+	}
+	name := named[0]
+	if !isKnown(d.algorithm, name) {
+		s.Problem("algorithm", "is not one for a key from "+name+": write "+strings.Join(algorithmsFor(name), ", "))
+		return nil
+	}
+	if d.base64 && !strings.HasPrefix(name, "secret") {
+		s.Problem("secretBase64", "is for secrets: leave it out")
+	}
+	text := s.Text(name, "")
+	switch name {
+	case "secretEnv":
+		value, ok := os.LookupEnv(text)
+		if !ok || text == "" {
+			s.Problem(name, "names an environment variable that Traefik does not have: set it, or use secretFile")
+			return nil
+		}
+		return readFixed(s, name, value, d)
+	case "secret", "publicKey":
+		return readFixed(s, name, text, d)
+	case "jwksURL":
+		return readURL(s, name, text, d)
+	}
+	return readFile(s, name, text, d)
+}
+
+// readFixed reads a key that does not change while Traefik runs.
+func readFixed(s *option.Section, name, text string, d demand) *Entry {
+	parsed, problem := parser(name, d)([]byte(text))
+	if problem != "" {
+		s.Problem(name, problem)
+		return nil
+	}
+	return &Entry{fixed: parsed.([]*Key)}
+}
+
+func readFile(s *option.Section, name, path string, d demand) *Entry {
+	path = strings.TrimSpace(path)
+	if path == "" {
+		s.Problem(name, "is empty: write the path of the file")
+		return nil
+	}
+	// A secret in the place of its file's name must not come back in a log line.
+	if strings.Contains(path, "-----BEGIN") || !strings.ContainsAny(path, `/\`) && len(path) >= 32 {
+		s.Problem(name, "does not look like a path: write the key into a file, and the file's path here")
+		return nil
+	}
+	return &Entry{source: source.File(kind(name, d), path, parser(name, d))}
+}
+
+func readURL(s *option.Section, name, address string, d demand) *Entry {
+	parsed, err := url.Parse(address)
+	if err != nil || parsed.Host == "" || parsed.Scheme != "https" && parsed.Scheme != "http" {
+		s.Problem(name, "is not an address: write https://HOST/PATH")
+		return nil
+	}
+	return &Entry{source: source.URL(kind(name, d), address, true, parser(name, d))}
+}
+
+// kind tells apart what one file may be parsed as.
+func kind(name string, d demand) string {
+	text := name + " " + d.algorithm + " " + d.id
+	if d.base64 {
+		text += " base64"
+	}
+	return text
+}
+
+// parser is a function of its own because closures made in one loop would share their
+// variables under Yaegi.
+func parser(name string, d demand) source.Parse {
+	return func(content []byte) (interface{}, string) {
+		var keys []*Key
+		problem := ""
+		switch name {
+		case "publicKey", "publicKeyFile":
+			keys, problem = parsePEM(content, d)
+		case "jwksFile", "jwksURL":
+			keys, problem = parseSet(content, d)
+		default:
+			keys, problem = parseSecret(content, d)
+		}
+		return keys, problem
+	}
+}
+
+// Look brings files and URLs up to date, and returns the keys that are ready and
+// whether that is all of them. What cannot be read keeps nothing else from verifying.
+func Look(entries []*Entry, refresh time.Duration) ([]*Key, bool) {
+	var ready []*Key
+	complete := true
+	for _, e := range entries {
+		if e.source == nil {
+			ready = append(ready, e.fixed...)
+			continue
+		}
+		source.Look(e.source, refresh)
+		keys, ok := source.Value(e.source).([]*Key)
+		if !ok {
+			complete = false
+			continue
+		}
+		ready = append(ready, keys...)
+	}
+	return ready, complete
+}
+
+// Again asks the URLs out of turn, because a token names a key that none has yet. It
+// tells whether it did: a flood of such tokens makes one request in 30 s.
+func Again(entries []*Entry) bool {
+	asked := false
+	for _, e := range entries {
+		if e.source != nil && source.Again(e.source) {
+			asked = true
+		}
+	}
+	return asked
+}
