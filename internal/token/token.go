@@ -69,34 +69,40 @@ func Read(top *option.Section) *Rules {
 // Verify returns the token if it is good at that time, in seconds since 1970, else
 // the reason why it is not, which quotes nothing of it.
 func Verify(text string, keys []*key.Key, rules *Rules, now int64) (*Token, string) {
+	segment, problem := Signed(text, keys)
+	if problem != "" {
+		return nil, problem
+	}
+	return readClaims(segment, rules, now)
+}
+
+// Signed returns the second segment of a JWS in compact form (RFC 7515 §7.1) whose
+// signature is of one of the keys, else the reason why it is not.
+func Signed(text string, keys []*key.Key) (string, string) {
 	if len(text) > MaxLength {
-		return nil, "the token is longer than 8 KiB"
+		return "", "the token is longer than 8 KiB"
 	}
 	first := strings.IndexByte(text, '.')
 	last := strings.LastIndexByte(text, '.')
 	// A JWE has five segments; an unsecured token's third is empty.
 	if first < 1 || last < first+2 || last == len(text)-1 || strings.IndexByte(text[first+1:last], '.') >= 0 {
-		return nil, "the token is not three segments"
+		return "", "the token is not three segments"
 	}
 	// encoding/base64 skips line breaks even when strict.
 	if strings.ContainsAny(text, "\r\n") {
-		return nil, "the token holds a line break"
+		return "", "the token holds a line break"
 	}
 	// A forgery is told by its signature alone, without a look at what it says, unless
 	// there are keys to choose among.
 	if len(keys) == 1 && key.IsShared(keys[0]) {
 		if !key.Verify(keys[0], text[:last], text[last+1:]) {
-			return nil, "the signature is not the key's"
+			return "", "the signature is not the key's"
 		}
-		problem := headerProblem(text[:first], keys[0])
-		if problem != "" {
-			return nil, problem
-		}
-		return readClaims(text[first+1:last], rules, now)
+		return text[first+1 : last], headerProblem(text[:first], keys[0])
 	}
 	h, problem := readHeader(text[:first])
 	if problem != "" {
-		return nil, problem
+		return "", problem
 	}
 	reason := NoKey
 	for _, k := range keys {
@@ -105,10 +111,10 @@ func Verify(text string, keys []*key.Key, rules *Rules, now int64) (*Token, stri
 		}
 		reason = "the signature is of none of the keys"
 		if key.Verify(k, text[:last], text[last+1:]) {
-			return readClaims(text[first+1:last], rules, now)
+			return text[first+1 : last], ""
 		}
 	}
-	return nil, reason
+	return "", reason
 }
 
 // NoKey is the reason why a token is refused that names a key which nobody has.
