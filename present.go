@@ -16,12 +16,11 @@ const grace = time.Second
 type present struct {
 	mutex sync.Mutex
 	look  chan struct{} // closed when the look that is under way has ended; nil: none is
-	known view
+	known *view
 }
 
 // view is the world as it was at the beginning of a period.
 type view struct {
-	at       time.Time // now, not the period's beginning
 	period   int
 	end      time.Time
 	keys     []*key.Key // those that can be read
@@ -31,50 +30,66 @@ type view struct {
 
 // now returns the world as it is, or as it was at most `refresh` ago. Only after a
 // long silence do several requests wait for the one that looks.
-func now(g *gate) view {
+func now(g *gate) *view {
 	at := time.Now()
 	p := g.present
 	p.mutex.Lock()
 	v := p.known
-	if v.period > 0 && at.Before(v.end) {
-		p.mutex.Unlock()
-		v.at = at
-		return v
+	p.mutex.Unlock()
+	if v == nil || !at.Before(v.end) {
+		return newest(g, at)
 	}
+	return v
+}
+
+// newest looks, or leaves that to the request that is looking already.
+func newest(g *gate, at time.Time) *view {
+	p := g.present
+	p.mutex.Lock()
+	v := p.known
 	look := p.look
 	if look == nil {
 		p.look = make(chan struct{})
 		p.mutex.Unlock()
-		return renew(g, v.period+1, at)
+		return renew(g, v, at)
 	}
 	p.mutex.Unlock()
-	if v.period == 0 || at.After(v.end.Add(grace)) {
-		<-look
-		p.mutex.Lock()
-		v = p.known
-		p.mutex.Unlock()
+	if v != nil && at.Before(v.end.Add(grace)) {
+		return v
 	}
-	v.at = at
+	<-look
+	p.mutex.Lock()
+	v = p.known
+	p.mutex.Unlock()
 	return v
 }
 
 // renew looks at files and URLs, which takes no longer than a server may.
-func renew(g *gate, period int, at time.Time) view {
+func renew(g *gate, before *view, at time.Time) *view {
+	p := g.present
+	defer ended(p)
 	refresh := g.policy.refresh
 	keys, complete := key.Look(g.policy.keys, refresh)
-	v := view{
-		at:       at,
-		period:   period,
+	v := &view{
+		period:   1,
 		end:      at.Add(refresh),
 		keys:     keys,
 		complete: complete,
 		registry: terminal.Look(g.policy.terminals, refresh),
 	}
-	p := g.present
+	if before != nil {
+		v.period = before.period + 1
+	}
 	p.mutex.Lock()
 	p.known = v
+	p.mutex.Unlock()
+	return v
+}
+
+// ended lets those go on that wait for a look, even where it has panicked.
+func ended(p *present) {
+	p.mutex.Lock()
 	close(p.look)
 	p.look = nil
 	p.mutex.Unlock()
-	return v
 }

@@ -12,7 +12,6 @@ package ptlauth
 import (
 	"context"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -22,11 +21,8 @@ import (
 	"github.com/getportal/ptlauth/internal/denial"
 	"github.com/getportal/ptlauth/internal/header"
 	"github.com/getportal/ptlauth/internal/journal"
-	"github.com/getportal/ptlauth/internal/key"
 	"github.com/getportal/ptlauth/internal/memory"
 	"github.com/getportal/ptlauth/internal/origin"
-	"github.com/getportal/ptlauth/internal/placeholder"
-	"github.com/getportal/ptlauth/internal/terminal"
 	"github.com/getportal/ptlauth/internal/token"
 )
 
@@ -137,41 +133,53 @@ func admit(g *gate, w http.ResponseWriter, r *http.Request, d *memory.Decision) 
 // decide finds out who asks, and admits or denies.
 func decide(g *gate, w http.ResponseWriter, r *http.Request) {
 	// A tunnel would carry a second request past every check (GHSA-3ccp-42pg-hgv6).
-	if r.Method == http.MethodConnect {
-		denial.Write(w, r, http.StatusMethodNotAllowed, "")
+	if r.Method == "CONNECT" {
+		denial.Write(w, r, http.StatusMethodNotAllowed, denial.NoToken)
 		return
 	}
-	p := g.policy
 	current := now(g)
 	if g.app != nil && isOutdated(g) {
 		g.app.portal.ServeHTTP(w, r)
 		return
 	}
-	rule, public := access.Find(g.rules, r.URL.EscapedPath())
-	line := rememberable(g, r)
-
-	v := identify(p, current, r)
-	if rule.Closed {
-		v = refused(http.StatusUnauthorized, denial.NoToken, "the path is for peers, and there are none")
+	rule := g.rules[0]
+	public := rule.Public
+	if !g.plain {
+		rule, public = access.Find(g.rules, r.URL.EscapedPath())
+		if repeat(g, w, r, rule) {
+			return
+		}
 	}
+	found := carrier.Find(g.policy.carriers, r)
+	v := identify(g.policy, current, r, found)
 	if v.status == http.StatusOK {
 		v = render(rule, v)
 	}
-	if v.status != http.StatusOK && (public || p.passPreflight && isPreflight(r)) {
-		v = render(rule, &verdict{status: http.StatusOK, visitor: placeholder.Anonymous})
-	}
 	if v.status != http.StatusOK {
-		deny(g, w, r, v)
-		return
+		if !public && !isPassedPreflight(g.policy, r) {
+			deny(g, w, r, v)
+			return
+		}
+		v = render(rule, anonymous())
 	}
+	forward(g, w, r, rule, current, found, v)
+}
 
-	if p.activity != nil {
-		activity.Tell(p.activity, use(p, r, v))
+// forward sends an admitted request on, and remembers the decision as long as the
+// world is as it is and the token is good.
+func forward(g *gate, w http.ResponseWriter, r *http.Request, rule *access.Rule, current *view, found *carrier.Found, v *verdict) {
+	if g.policy.activity != nil {
+		activity.Tell(g.policy.activity, use(g.policy, r, v))
 	}
-	carrier.Remove(p.carriers, r)
-	d := &memory.Decision{Cookie: r.Header["Cookie"], Names: v.names, Values: v.values}
-	if line != "" && v.token != nil && outlives(v.token, current.end) {
-		memory.Keep(g.memory, current.period, current.end, line, d)
+	key := ""
+	if v.token != nil && outlives(v.token, current) {
+		key = memoryKey(g, r, rule)
+	}
+	carrier.Remove(g.policy.carriers, r, found)
+	d := &memory.Decision{Names: v.names, Values: v.values}
+	d.Cookie = r.Header["Cookie"]
+	if key != "" {
+		remember(g, r, current, key, d)
 	}
 	if v.token != nil && r.Header["Upgrade"] != nil {
 		serveSocket(g, w, r, d, v)
@@ -180,127 +188,77 @@ func decide(g *gate, w http.ResponseWriter, r *http.Request) {
 	admit(g, w, r, d)
 }
 
-// rememberable is the Cookie line by which the decision can be found again; empty
-// where more than that line decides.
-func rememberable(g *gate, r *http.Request) string {
+// outlives tells whether the token is good until the period's end.
+func outlives(t *token.Token, current *view) bool {
+	return t.Until == 0 || time.Unix(t.Until, 0).After(current.end)
+}
+
+// remember keeps the decision, with what is left of the header that carried the token.
+func remember(g *gate, r *http.Request, current *view, key string, d *memory.Decision) {
+	if !g.plain && g.policy.carriers.Header != "" {
+		d.Header = r.Header[g.policy.carriers.Header]
+	}
+	memory.Keep(g.memory, current.period, current.end, key, d)
+}
+
+// repeat admits a request that was decided on a moment ago, where more than the Cookie
+// line decides.
+func repeat(g *gate, w http.ResponseWriter, r *http.Request, rule *access.Rule) bool {
+	key := memoryKey(g, r, rule)
+	if key == "" || g.policy.activity != nil && g.app == nil {
+		return false
+	}
+	known, ok := g.memory.Decisions.Load(key)
+	if !ok || r.Header["Upgrade"] != nil || !isRepeatable(g, r) {
+		return false
+	}
+	d := known.(*memory.Decision)
+	name := g.policy.carriers.Header
+	if name != "" {
+		if d.Header == nil {
+			delete(r.Header, name)
+		} else {
+			r.Header[name] = d.Header
+		}
+	}
+	admit(g, w, r, d)
+	return true
+}
+
+// longestKey bounds what a decision is remembered by, in bytes.
+const longestKey = 16 << 10
+
+// memoryKey is all that a decision hangs on, the path's rule included; empty where
+// that cannot be said in one text.
+func memoryKey(g *gate, r *http.Request, rule *access.Rule) string {
 	cookie := r.Header["Cookie"]
-	if !g.plain || len(cookie) != 1 || len(cookie[0]) > 2*token.MaxLength {
+	if g.plain {
+		if len(cookie) != 1 || len(cookie[0]) > longestKey {
+			return ""
+		}
+		return cookie[0]
+	}
+	c := g.policy.carriers
+	if len(cookie) > 1 || c.Query != "" && (r.URL.RawQuery != "" || r.Header["Referer"] != nil) {
 		return ""
 	}
-	return cookie[0]
-}
-
-// outlives tells whether the token is good until after that time.
-func outlives(t *token.Token, end time.Time) bool {
-	return t.Until == 0 || time.Unix(t.Until, 0).After(end)
-}
-
-// verdict is what was found out about a request.
-type verdict struct {
-	status  int
-	failure string // what the client may know
-	reason  string // what the log says
-	visitor *placeholder.Visitor
-	token   *token.Token
-	text    string // the token as it came
-	names   []string
-	values  [][]string
-}
-
-// maxCandidates bounds how many tokens of one request are looked at.
-const maxCandidates = 4
-
-// identify finds the one terminal that the request's tokens speak for. A sibling app
-// can plant a second cookie of the name, so a bad token does no harm beside a good
-// one, and two good ones of different terminals are refused.
-func identify(p *policy, current view, r *http.Request) *verdict {
-	if len(current.keys) == 0 {
-		return refused(http.StatusServiceUnavailable, denial.NoToken, "no key can be read yet; an ERROR line above says why")
-	}
-	if current.registry == nil {
-		return refused(http.StatusServiceUnavailable, denial.NoToken, "the list of terminals cannot be read yet; an ERROR line above says why")
-	}
-	candidates := carrier.Find(p.carriers, r)
-	if len(candidates) == 0 {
-		return refused(http.StatusUnauthorized, denial.NoToken, "there is no token")
-	}
-	if len(candidates) > maxCandidates {
-		return refused(http.StatusUnauthorized, denial.BadToken, "there are more than 4 tokens")
-	}
-	var found *token.Token
-	var who *terminal.Terminal
-	text := ""
-	byCookie := true
-	reason := ""
-	for _, candidate := range candidates {
-		t, problem := token.Verify(candidate.Token, current.keys, p.tokenRules, current.at.Unix())
-		if problem == token.NoKey && key.Again(p.keys) {
-			fresh, _ := key.Look(p.keys, p.refresh)
-			t, problem = token.Verify(candidate.Token, fresh, p.tokenRules, current.at.Unix())
+	key := rule.Prefix + "\x00" + strings.Join(cookie, "")
+	if c.Header != "" {
+		values := r.Header[c.Header]
+		if len(values) > 1 {
+			return ""
 		}
-		if problem == "" {
-			paired := terminal.Find(current.registry, t.Subject)
-			if paired == nil {
-				problem = "the terminal is not paired"
-			} else if found != nil && found.Subject != t.Subject {
-				return refused(http.StatusUnauthorized, denial.BadToken, "there are tokens of two terminals")
-			} else {
-				if found == nil {
-					found = t
-					who = paired
-					text = candidate.Token
-				}
-				byCookie = byCookie && candidate.ByCookie
-			}
-		}
-		if reason == "" {
-			reason = problem
-		}
+		key += "\x00" + strings.Join(values, "")
 	}
-	if found == nil {
-		if !current.complete {
-			return refused(http.StatusServiceUnavailable, denial.NoToken, "the token is of none of the keys that can be read, and one cannot")
-		}
-		return refused(http.StatusUnauthorized, denial.BadToken, reason)
+	if len(key) > longestKey {
+		return ""
 	}
-	if byCookie && !origin.Allows(p.origins, r) {
-		return refused(http.StatusForbidden, denial.NoToken, "another origin's page asks with the visitor's cookie; if it may, list it in trustedOrigins")
-	}
-	unmet := token.Unmet(p.tokenRules.Require, found.Claims)
-	if unmet != "" {
-		return refused(http.StatusForbidden, denial.Insufficient, "the token does not satisfy require."+unmet)
-	}
-	return &verdict{status: http.StatusOK, token: found, text: text, visitor: visitor(who, found)}
-}
-
-func refused(status int, failure, reason string) *verdict {
-	return &verdict{status: status, failure: failure, reason: reason}
-}
-
-func visitor(who *terminal.Terminal, t *token.Token) *placeholder.Visitor {
-	v := &placeholder.Visitor{Type: "terminal", ID: who.ID, Name: who.Name, User: who.User, Claims: t.Claims}
-	if v.User == "" {
-		v.User = t.Subject
-	}
-	return v
-}
-
-// render fills in the headers for the visitor; a value that no header can carry
-// denies the request.
-func render(rule *access.Rule, v *verdict) *verdict {
-	names, values, problem := access.Values(rule, v.visitor)
-	if problem != "" {
-		return refused(http.StatusForbidden, denial.Insufficient, problem)
-	}
-	v.names = names
-	v.values = values
-	return v
+	return key
 }
 
 // deny answers in the app's place and tells the operator why.
 func deny(g *gate, w http.ResponseWriter, r *http.Request, v *verdict) {
-	journal.Debug(g.name + " answered " + http.StatusText(v.status) + " to " + strconv.Quote(r.Method) + " " + strconv.Quote(r.URL.Path) +
-		" at " + strconv.Quote(r.Host) + ": " + v.reason)
+	journal.Denied(g.name, denial.Name(v.status), r.Method, r.Host+r.URL.EscapedPath(), v.reason)
 	if v.status == http.StatusUnauthorized && g.policy.loginURL != "" && denial.IsNavigation(r) {
 		denial.Redirect(w, denial.Login(g.policy.loginURL, wanted(g.policy, r)))
 		return
@@ -334,7 +292,8 @@ func scheme(r *http.Request) string {
 	return "http"
 }
 
-// isPreflight tells whether a browser asks what another origin may do here.
-func isPreflight(r *http.Request) bool {
-	return r.Method == http.MethodOptions && r.Header["Origin"] != nil && r.Header["Access-Control-Request-Method"] != nil
+// isPassedPreflight tells whether a browser asks what another origin may do here, and
+// may do so.
+func isPassedPreflight(p *policy, r *http.Request) bool {
+	return p.passPreflight && r.Method == http.MethodOptions && r.Header["Origin"] != nil && r.Header["Access-Control-Request-Method"] != nil
 }

@@ -78,7 +78,8 @@ func watchAfter(g *gate, pause time.Duration) {
 func watch(g *gate) {
 	defer func() {
 		if recover() != nil {
-			journal.Error("open WebSockets are not watched any more: please report this as a bug of ptlauth")
+			journal.Error("open WebSockets could not be watched and were ended: please report this as a bug of ptlauth")
+			endAll(g.sockets)
 		}
 	}()
 	all := g.sockets
@@ -93,7 +94,7 @@ func watch(g *gate) {
 
 	current := now(g)
 	changes := source.Changes()
-	seconds := current.at.Unix()
+	seconds := time.Now().Unix()
 
 	all.mutex.Lock()
 	var open []*socket
@@ -121,7 +122,17 @@ func watch(g *gate) {
 	watchAfter(g, g.policy.refresh)
 }
 
-func isGood(g *gate, current view, s *socket, seconds int64) bool {
+// endAll is for when nobody can tell any more which of them are good.
+func endAll(all *sockets) {
+	all.mutex.Lock()
+	defer all.mutex.Unlock()
+	for _, s := range all.open {
+		s.end()
+	}
+	all.watching = false
+}
+
+func isGood(g *gate, current *view, s *socket, seconds int64) bool {
 	if current.registry == nil {
 		return true
 	}

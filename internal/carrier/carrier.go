@@ -21,6 +21,8 @@ type Carriers struct {
 	Header  string // a header's canonical name; empty: none
 	Query   string // a query parameter's name; empty: none
 	Forward bool   // leave the token in the request
+
+	assign string // the cookie's name with the equals sign; empty where that is not all
 }
 
 // Read reads the section `token`.
@@ -50,6 +52,9 @@ func Read(s *option.Section, injected []string) *Carriers {
 	if strings.ContainsAny(c.Cookie, "=;, \t\"\r\n") {
 		s.Problem("cookie", "is not a cookie's name: leave out spaces, quotes and punctuation")
 	}
+	if c.Header == "" && c.Query == "" && !c.Forward {
+		c.assign = c.Cookie + "="
+	}
 	if c.Cookie == "" && c.Header == "" && c.Query == "" {
 		s.Problem("", "nothing may carry a token: name a cookie, a header or a query parameter")
 	}
@@ -63,8 +68,64 @@ type Candidate struct {
 	ByCookie bool
 }
 
+// Found is what a request carries: a sole cookie, or all candidates.
+type Found struct {
+	Sole       string // the one token, found at a glance in the one Cookie line
+	Candidates []Candidate
+
+	rest string // the Cookie line without the sole token
+}
+
 // Find returns what may be tokens, in the order header, cookies, query.
-func Find(c *Carriers, r *http.Request) []Candidate {
+func Find(c *Carriers, r *http.Request) *Found {
+	if c.assign != "" {
+		lines := r.Header["Cookie"]
+		if len(lines) == 1 {
+			found := glance(c, lines[0])
+			if found != nil {
+				return found
+			}
+		}
+	}
+	return &Found{Candidates: findAll(c, r)}
+}
+
+// glance finds the one token in a Cookie line as every browser writes it, in a few
+// native calls; nil leaves the line to closer inspection.
+func glance(c *Carriers, line string) *Found {
+	i := strings.Index(line, c.assign)
+	if i < 0 || strings.LastIndex(line, c.Cookie) != i {
+		return nil
+	}
+	before := ""
+	if i > 0 {
+		if i < 3 || line[i-1] != ' ' || line[i-2] != ';' {
+			return nil
+		}
+		before = line[:i]
+	}
+	value := line[i+len(c.assign):]
+	rest := ""
+	j := strings.IndexByte(value, ';')
+	if j < 0 {
+		if before != "" {
+			rest = before[:i-2]
+		}
+	} else {
+		if j+2 >= len(value) || value[j+1] != ' ' {
+			return nil
+		}
+		rest = before + value[j+2:]
+		value = value[:j]
+	}
+	// A token begins with a letter, quotes and white space do not; Bearer is cut off later.
+	if len(value) < 8 || value[0] < 'a' || value[0] > 'z' || value[len(value)-1] == ' ' {
+		return nil
+	}
+	return &Found{Sole: value, rest: rest}
+}
+
+func findAll(c *Carriers, r *http.Request) []Candidate {
 	var found []Candidate
 	if c.Header != "" {
 		for _, value := range r.Header[c.Header] {
@@ -95,7 +156,15 @@ func Find(c *Carriers, r *http.Request) []Candidate {
 
 // Remove takes every token out of the request, good or not; whatever else is there
 // stays byte for byte.
-func Remove(c *Carriers, r *http.Request) {
+func Remove(c *Carriers, r *http.Request, found *Found) {
+	if found.Sole != "" {
+		if found.rest == "" {
+			delete(r.Header, "Cookie")
+		} else {
+			r.Header["Cookie"] = []string{found.rest}
+		}
+		return
+	}
 	if c.Forward {
 		return
 	}

@@ -19,8 +19,6 @@ const (
 	Insufficient = "insufficient_scope"
 )
 
-const methods = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
-
 var sentences = map[int]string{
 	http.StatusUnauthorized:       "This device is not signed in here. Pair it, or open this page on a device that is paired.",
 	http.StatusForbidden:          "This device is signed in, but it may not open this page.",
@@ -29,48 +27,81 @@ var sentences = map[int]string{
 	http.StatusServiceUnavailable: "The sign-in check in front of this page is not ready. Whoever runs it finds the reason in Traefik's log.",
 }
 
+// answer is a response that is ready to be written. Requests share it.
+type answer struct {
+	name    string
+	page    []byte
+	problem []byte
+	lengths [2][]string // of page and problem
+}
+
+var (
+	answers     = newAnswers()
+	noStore     = []string{"no-store"}
+	noSniff     = []string{"nosniff"}
+	allowed     = []string{"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"}
+	contentPage = []string{"text/html; charset=utf-8"}
+	contentJSON = []string{"application/problem+json"}
+	pagePolicy  = []string{"default-src 'none'; style-src 'unsafe-inline'"}
+	challenges  = map[string][]string{
+		NoToken:      {`Bearer realm="ptlauth"`},
+		BadToken:     {`Bearer realm="ptlauth", error="` + BadToken + `"`},
+		Insufficient: {`Bearer realm="ptlauth", error="` + Insufficient + `"`},
+	}
+)
+
+func newAnswers() map[int]*answer {
+	all := map[int]*answer{}
+	for status, sentence := range sentences {
+		title := http.StatusText(status)
+		a := &answer{
+			name: strconv.Itoa(status),
+			page: []byte(page(title, sentence)),
+			problem: []byte(`{"type":"about:blank","title":"` + title + `","status":` + strconv.Itoa(status) +
+				`,"detail":"` + title + `"}` + "\n"),
+		}
+		a.lengths = [2][]string{{strconv.Itoa(len(a.page))}, {strconv.Itoa(len(a.problem))}}
+		all[status] = a
+	}
+	return all
+}
+
+// Name is the status as text.
+func Name(status int) string {
+	return answers[status].name
+}
+
 // Write answers with that status. The failure is one of the constants above.
 func Write(w http.ResponseWriter, r *http.Request, status int, failure string) {
 	h := w.Header()
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Content-Type-Options", "nosniff")
-	switch status {
-	case http.StatusUnauthorized:
-		h.Set("WWW-Authenticate", challenge(failure))
-	case http.StatusForbidden:
-		if failure != NoToken {
-			h.Set("WWW-Authenticate", challenge(failure))
-		}
-	case http.StatusMethodNotAllowed:
-		h.Set("Allow", methods)
+	a := answers[status]
+	h["Cache-Control"] = noStore
+	h["X-Content-Type-Options"] = noSniff
+	if status == http.StatusUnauthorized || failure == Insufficient {
+		h["Www-Authenticate"] = challenges[failure]
+	} else if status == http.StatusMethodNotAllowed {
+		h["Allow"] = allowed
 	}
-	title := http.StatusText(status)
-	body := `{"type":"about:blank","title":"` + title + `","status":` + strconv.Itoa(status) + `,"detail":"` + title + `"}` + "\n"
-	if IsNavigation(r) {
-		h.Set("Content-Type", "text/html; charset=utf-8")
-		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
-		body = page(title, sentences[status])
+	body := a.problem
+	if r.Method == "GET" && IsNavigation(r) {
+		body = a.page
+		h["Content-Type"] = contentPage
+		h["Content-Length"] = a.lengths[0]
+		h["Content-Security-Policy"] = pagePolicy
 	} else {
-		h.Set("Content-Type", "application/problem+json")
+		h["Content-Type"] = contentJSON
+		h["Content-Length"] = a.lengths[1]
 	}
-	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
-	if r.Method != http.MethodHead {
-		_, _ = w.Write([]byte(body))
+	if r.Method != "HEAD" {
+		_, _ = w.Write(body)
 	}
-}
-
-func challenge(failure string) string {
-	if failure == NoToken {
-		return `Bearer realm="ptlauth"`
-	}
-	return `Bearer realm="ptlauth", error="` + failure + `"`
 }
 
 // Redirect sends a person's browser to the login page.
 func Redirect(w http.ResponseWriter, location string) {
 	h := w.Header()
-	h.Set("Cache-Control", "no-store")
+	h["Cache-Control"] = noStore
 	h.Set("Location", location)
 	w.WriteHeader(http.StatusFound)
 }
@@ -82,14 +113,16 @@ func Login(loginURL, wanted string) string {
 
 // IsNavigation tells whether a person opens a page, as far as can be seen.
 func IsNavigation(r *http.Request) bool {
-	if r.Method != http.MethodGet || header.IsWebSocket(r.Header) {
+	h := r.Header
+	if r.Method != "GET" || h["Upgrade"] != nil && header.IsWebSocket(h) {
 		return false
 	}
-	mode := r.Header.Get("Sec-Fetch-Mode")
-	if mode != "" {
-		return mode == "navigate"
+	mode := h["Sec-Fetch-Mode"]
+	if len(mode) > 0 {
+		return mode[0] == "navigate"
 	}
-	return strings.Contains(r.Header.Get("Accept"), "text/html")
+	accept := h["Accept"]
+	return len(accept) > 0 && strings.Contains(accept[0], "text/html")
 }
 
 func page(title, sentence string) string {

@@ -147,7 +147,7 @@ func ValueProblem(value string) string {
 	if strings.ContainsAny(value, controls) {
 		return "holds a control character"
 	}
-	if strings.TrimSpace(value) != value {
+	if value != "" && (value[0] == ' ' || value[len(value)-1] == ' ') {
 		return "begins or ends with white space"
 	}
 	if len(value) > maxValue {

@@ -15,10 +15,10 @@ func Error(text string) {
 	log.New(log.Writer(), "", 0).Print("ptlauth: " + text)
 }
 
-// Debug writes a line for whoever looks for the reason of a single denial, at
-// level DEBUG: there Traefik puts what a plugin prints.
-func Debug(text string) {
-	fmt.Print("ptlauth: " + text + "\n")
+// Denied writes why a single request was denied, at level DEBUG: there Traefik puts
+// what a plugin prints. The address must be escaped: Traefik's log may not quote.
+func Denied(name, status, method, address, reason string) {
+	fmt.Print("ptlauth: " + name + " answered " + status + " to " + method + " " + address + ": " + reason + "\n")
 }
 
 var (

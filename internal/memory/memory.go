@@ -17,6 +17,7 @@ import (
 // therefore must not change.
 type Decision struct {
 	Cookie []string // the Cookie lines without the token; nil: none is left
+	Header []string // what is left of the header that carried it; nil: nothing
 	Names  []string // of the headers to set
 	Values [][]string
 }

@@ -25,6 +25,16 @@ type Visitor struct {
 	Name   string
 	User   string
 	Claims map[string]interface{}
+
+	safe bool // any header can carry User, ID and Name
+}
+
+// NewVisitor is a terminal.
+func NewVisitor(user, id, name string, claims map[string]interface{}) *Visitor {
+	safe := header.ValueProblem(user) == "" &&
+		(id == user || header.ValueProblem(id) == "") &&
+		(name == "" || header.ValueProblem(name) == "")
+	return &Visitor{Type: "terminal", User: user, ID: id, Name: name, Claims: claims, safe: safe}
 }
 
 // Anonymous is a visitor of whom nothing is known.
@@ -33,7 +43,22 @@ var Anonymous = &Visitor{Type: "anonymous"}
 // Template is a value with its placeholders, ready to be filled in.
 type Template struct {
 	parts []part
+	// whole is the one placeholder that is all of the value, as most are.
+	whole int
+	// constant is the value that is the same whoever asks.
+	constant string
 }
+
+const (
+	several = iota
+	nothing
+	user
+	clientType
+	clientID
+	clientName
+)
+
+var wholes = map[string]int{"auth.user": user, "auth.client_type": clientType, "auth.client_id": clientID, "auth.client_name": clientName}
 
 type part struct {
 	text  string // as it is, when name is empty
@@ -68,7 +93,21 @@ func Parse(text string, portal *Portal) (*Template, string) {
 			return nil, "has a brace without its partner: write a placeholder as {auth.user}"
 		}
 	}
+	settle(t)
 	return t, ""
+}
+
+// settle finds the templates that need no work for each request.
+func settle(t *Template) {
+	if len(t.parts) == 1 && t.parts[0].from == 0 && t.parts[0].until < 0 {
+		t.whole = wholes[t.parts[0].name]
+	}
+	if IsConstant(t) {
+		t.whole = nothing
+		for _, p := range t.parts {
+			t.constant += p.text
+		}
+	}
 }
 
 func addText(t *Template, text string) {
@@ -143,6 +182,36 @@ func IsConstant(t *Template) bool {
 // the second result, means that the request must be denied; it quotes no value.
 func Render(t *Template, v *Visitor) (string, string) {
 	value := ""
+	switch t.whole {
+	case user:
+		value = v.User
+	case clientType:
+		return v.Type, ""
+	case clientID:
+		value = v.ID
+	case clientName:
+		value = v.Name
+	case nothing:
+		return checked(t.constant)
+	default:
+		return assemble(t, v)
+	}
+	if v.safe || value == "" {
+		return value, ""
+	}
+	return checked(value)
+}
+
+func checked(value string) (string, string) {
+	problem := header.ValueProblem(value)
+	if problem != "" {
+		return "", "the value " + problem
+	}
+	return value, ""
+}
+
+func assemble(t *Template, v *Visitor) (string, string) {
+	value := ""
 	for _, p := range t.parts {
 		if p.name == "" {
 			value += p.text
@@ -173,11 +242,7 @@ func Render(t *Template, v *Visitor) (string, string) {
 		}
 		value += text
 	}
-	problem := header.ValueProblem(value)
-	if problem != "" {
-		return "", "the value " + problem
-	}
-	return value, ""
+	return checked(value)
 }
 
 func claim(claims map[string]interface{}, name string) string {

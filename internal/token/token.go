@@ -28,6 +28,8 @@ type Rules struct {
 	MaxAge        int64 // seconds; 0: any
 	Leeway        int64 // seconds
 	Require       []Requirement
+
+	plain bool // neither issuer nor audience is asked for
 }
 
 // Token is a verified token.
@@ -43,6 +45,14 @@ type Token struct {
 // one spelling. Both golang-jwt and the two other segments read it so.
 var encoding = base64.RawURLEncoding.Strict()
 
+// usual are the headers that nearly all tokens have, {"alg":"HS256","typ":"JWT"} and its
+// like, which need no reading.
+var usual = map[string]string{
+	"HS256": encoding.EncodeToString([]byte(`{"alg":"HS256","typ":"JWT"}`)),
+	"HS384": encoding.EncodeToString([]byte(`{"alg":"HS384","typ":"JWT"}`)),
+	"HS512": encoding.EncodeToString([]byte(`{"alg":"HS512","typ":"JWT"}`)),
+}
+
 func init() {
 	jwt.DecodeStrict = true
 }
@@ -57,6 +67,7 @@ func Read(top *option.Section) *Rules {
 		Leeway:        int64(top.Duration("leeway", 30*time.Second) / time.Second),
 		Require:       readRequire(top),
 	}
+	rules.plain = rules.Issuer == "" && len(rules.Audience) == 0
 	if top.Has("maxAge") && rules.MaxAge == 0 {
 		top.Problem("maxAge", "is shorter than a second: no token could be that young; leave it out for any age")
 	}
@@ -98,8 +109,16 @@ func Signed(text string, keys []*key.Key) (string, string) {
 		if !key.Verify(keys[0], text[:last], text[last+1:]) {
 			return "", "the signature is not the key's"
 		}
+		if keys[0].ID == "" && text[:first] == usual[keys[0].Algorithm] {
+			return text[first+1 : last], ""
+		}
 		return text[first+1 : last], headerProblem(text[:first], keys[0])
 	}
+	return signedByAny(text, first, last, keys)
+}
+
+// signedByAny chooses among keys by what the token's header says.
+func signedByAny(text string, first, last int, keys []*key.Key) (string, string) {
 	h, problem := readHeader(text[:first])
 	if problem != "" {
 		return "", problem
@@ -207,41 +226,74 @@ func readClaims(segment string, rules *Rules, now int64) (*Token, string) {
 	}
 	t := &Token{Subject: subject, Claims: claims}
 	problem := timeProblem(t, rules, now)
-	if problem == "" {
-		problem = partyProblem(claims, rules)
-	}
 	if problem != "" {
 		return nil, problem
 	}
-	return t, ""
+	// Portal's own tokens hold sub and iat, and nothing that is asked for here.
+	_, aged := claims["iat"]
+	if rules.plain && aged && len(claims) == 2 {
+		return t, ""
+	}
+	return t, partyProblem(claims, rules)
 }
 
 // timeProblem checks exp, nbf and iat (RFC 7519 §4.1.4 to §4.1.6) and sets Until.
 func timeProblem(t *Token, rules *Rules, now int64) string {
-	exp, expState := date(t.Claims, "exp")
-	nbf, nbfState := date(t.Claims, "nbf")
-	iat, iatState := date(t.Claims, "iat")
-	if expState == bad || nbfState == bad || iatState == bad {
-		return "the token's exp, nbf or iat is not a date"
+	issued, present := t.Claims["iat"]
+	iat := int64(0)
+	if present {
+		iat = date(issued)
+		if iat == 0 {
+			return "the token's iat is not a date"
+		}
+		if iat > now+rules.Leeway {
+			return "the token was issued in the future (iat)"
+		}
 	}
-	if expState == given {
+	_, expires := t.Claims["exp"]
+	_, begins := t.Claims["nbf"]
+	if expires || begins {
+		problem := spanProblem(t, rules, now)
+		if problem != "" {
+			return problem
+		}
+	}
+	if rules.RequireExpiry && !expires {
+		return "the token has no exp, and requireExpiry is set"
+	}
+	if rules.MaxAge > 0 {
+		return ageProblem(t, rules, iat, now)
+	}
+	return ""
+}
+
+func spanProblem(t *Token, rules *Rules, now int64) string {
+	value, present := t.Claims["exp"]
+	if present {
+		exp := date(value)
+		if exp == 0 {
+			return "the token's exp is not a date"
+		}
 		if exp+rules.Leeway <= now {
 			return "the token has expired"
 		}
 		t.Until = exp + rules.Leeway
-	} else if rules.RequireExpiry {
-		return "the token has no exp, and requireExpiry is set"
 	}
-	if nbfState == given && nbf > now+rules.Leeway {
-		return "the token is not valid yet (nbf)"
+	value, present = t.Claims["nbf"]
+	if present {
+		nbf := date(value)
+		if nbf == 0 {
+			return "the token's nbf is not a date"
+		}
+		if nbf > now+rules.Leeway {
+			return "the token is not valid yet (nbf)"
+		}
 	}
-	if iatState == given && iat > now+rules.Leeway {
-		return "the token was issued in the future (iat)"
-	}
-	if rules.MaxAge == 0 {
-		return ""
-	}
-	if iatState != given {
+	return ""
+}
+
+func ageProblem(t *Token, rules *Rules, iat, now int64) string {
+	if iat == 0 {
 		return "the token has no iat, and maxAge is set"
 	}
 	oldest := iat + rules.MaxAge + rules.Leeway
@@ -254,24 +306,14 @@ func timeProblem(t *Token, rules *Rules, now int64) string {
 	return ""
 }
 
-const (
-	absent = iota
-	given
-	bad
-)
-
-// date reads a NumericDate. What lies outside 0 < f < 2⁵³ is no date: converting it
-// would give different numbers on different machines.
-func date(claims map[string]interface{}, name string) (int64, int) {
-	value, ok := claims[name]
-	if !ok {
-		return 0, absent
-	}
+// date reads a NumericDate in seconds since 1970; 0 where it is none. What lies outside
+// 0 < f < 2⁵³ is none: converting it would give different numbers on different machines.
+func date(value interface{}) int64 {
 	f, ok := value.(float64)
-	if !ok || f <= 0 || f >= 1<<53 {
-		return 0, bad
+	if !ok || f < 1 || f >= 1<<53 {
+		return 0
 	}
-	return int64(f), given
+	return int64(f)
 }
 
 // partyProblem checks iss, aud and jti.
