@@ -4,6 +4,7 @@
 
 GOLANGCI = go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 MODULES  = . e2e
+# What e2e tests lies outside its module, where go test's cache does not look: hence -count=1.
 # Tests note here what they left out for want of a program.
 export LEFT_OUT = $(CURDIR)/.left-out
 
@@ -20,12 +21,12 @@ test: vet lint
 
 # Through a real Traefik: v3.7, or what TRAEFIK_VERSION or TRAEFIK (a binary) says.
 test-e2e:
-	cd e2e && go test -race -timeout 40m -p 1 ./...
+	cd e2e && go test -count=1 -race -timeout 40m -p 1 ./...
 
 test-fast:
 	go vet ./...
 	go test ./...
-	cd e2e && go test ./interpreted ./decode
+	cd e2e && go test -count=1 ./interpreted ./decode
 
 vet:
 	@for module in $(MODULES); do (cd $$module && go vet ./...) || exit 1; done

@@ -69,7 +69,7 @@ type Config struct {
 	//
 	//   - token.cookie (name, default authorization): the cookie that carries the token; empty: none
 	//   - token.header (name): the header that carries it, scheme Bearer, such as Authorization
-	//   - token.query (name): the query parameter that carries it
+	//   - token.query (name): the query parameter that carries it; Traefik's access log shows it
 	//   - token.forward (boolean, default false): let the app see the token
 	Token interface{} `json:"token,omitempty"`
 
@@ -236,7 +236,7 @@ type policy struct {
 // compile makes the policy, and reports everything that is wrong with config.
 func compile(config *Config) (*policy, *option.Report) {
 	report := &option.Report{}
-	top := option.Open(report, "", options(config))
+	top := option.Open(report, "", options(config, report))
 	portal := readPortal(top)
 	p := &policy{
 		keys:          key.Read(top),
@@ -258,8 +258,10 @@ func compile(config *Config) (*policy, *option.Report) {
 	return p, report
 }
 
-// options are the fields of config by the names that an operator writes.
-func options(config *Config) map[string]interface{} {
+// options are the fields of config by the names that an operator writes. Of an option
+// that is given twice, in different case, Traefik's decoder puts one into the field and
+// the other among the unknown.
+func options(config *Config, report *option.Report) map[string]interface{} {
 	all := map[string]interface{}{
 		"secretFile":    config.SecretFile,
 		"keys":          config.Keys,
@@ -283,7 +285,12 @@ func options(config *Config) map[string]interface{} {
 		"crossOriginProtection": config.CrossOriginProtection,
 		"trustedOrigins":        config.TrustedOrigins,
 	}
-	for name, value := range config.Unknown {
+	for _, name := range option.Names(config.Unknown) {
+		value := config.Unknown[name]
+		if isField(all, name) {
+			report.Add(name, "is given twice, in different case: keep one")
+			continue
+		}
 		// Even an empty unknown option is reported.
 		if value == nil {
 			value = ""
@@ -291,6 +298,15 @@ func options(config *Config) map[string]interface{} {
 		all[name] = value
 	}
 	return all
+}
+
+func isField(all map[string]interface{}, name string) bool {
+	for field := range all {
+		if strings.EqualFold(field, name) {
+			return true
+		}
+	}
+	return false
 }
 
 func readPortal(top *option.Section) *placeholder.Portal {

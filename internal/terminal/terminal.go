@@ -64,7 +64,7 @@ func Read(top *option.Section) *List {
 		s.Problem(named[0], "is empty: say where the list of terminals is")
 		return nil
 	}
-	if len(paired) == 0 {
+	if option.IsEmpty(s.Value("paired")) || !s.Has("paired") {
 		s.Problem("paired", "lists no terminal, so nobody could enter: add one (`id`, `name`), or leave out `terminals` to admit every good token")
 	}
 	r := &Registry{byID: map[string]*Terminal{}}
