@@ -1,6 +1,7 @@
 # make demo        start Traefik, the plugin and a small app; needs Go and nothing else
 # make test        everything: vet, lint, unit tests, the corpus three times, real apps
 # make test-fast   the inner loop: under a minute, without Traefik
+# make fuzz        every fuzz target for a minute
 
 GOLANGCI = go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 MODULES  = . e2e
@@ -8,7 +9,7 @@ MODULES  = . e2e
 # Tests note here what they left out for want of a program.
 export LEFT_OUT = $(CURDIR)/.left-out
 
-.PHONY: demo test test-fast test-e2e vet lint vendor clean
+.PHONY: demo test test-fast test-e2e fuzz vet lint vendor clean
 
 demo:
 	@cd e2e && exec go run ./demo
@@ -27,6 +28,15 @@ test-fast:
 	go vet ./...
 	go test ./...
 	cd e2e && go test -count=1 ./interpreted ./decode
+
+# Every fuzz target for a minute; their seeds are part of make test.
+FUZZ = 60s
+fuzz:
+	@for package in $$(go list ./internal/...); do \
+	  for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz'); do \
+	    echo "$$package $$target"; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZ) $$package || exit 1; \
+	  done; \
+	done
 
 vet:
 	@for module in $(MODULES); do (cd $$module && go vet ./...) || exit 1; done

@@ -119,7 +119,7 @@ func glance(c *Carriers, line string) *Found {
 		value = value[:j]
 	}
 	// A token begins with a letter, quotes and white space do not; Bearer is cut off later.
-	if len(value) < 8 || value[0] < 'a' || value[0] > 'z' || value[len(value)-1] == ' ' {
+	if len(value) < 8 || value[0] < 'a' || value[0] > 'z' || value[len(value)-1] <= ' ' {
 		return nil
 	}
 	return &Found{Sole: value, rest: rest}

@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
+	"math/big"
 	"strconv"
 	"strings"
 )
@@ -139,6 +140,9 @@ func fromRSA(public *rsa.PublicKey, algorithm string) (*Key, string) {
 	if public.E < 3 || public.E%2 == 0 || public.N.Bit(0) == 0 {
 		return nil, "holds an RSA key that is not one"
 	}
+	if isROCA(public.N) {
+		return nil, "holds an RSA key that can be broken (CVE-2017-15361): make a new one elsewhere"
+	}
 	if algorithm == "" {
 		algorithm = "RS256"
 	}
@@ -146,6 +150,25 @@ func fromRSA(public *rsa.PublicKey, algorithm string) (*Key, string) {
 		return nil, "holds an RSA key, which is for RS256 and its like, not for " + algorithm
 	}
 	return &Key{Algorithm: algorithm, family: algorithm[:2], public: public}, ""
+}
+
+// tellingPrimes are those among the first 38 whose residues tell most.
+var tellingPrimes = []int64{11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157}
+
+// isROCA tells the keys that Infineon's library made, whose factors can be found: they are a power of 65537 modulo
+// every small prime (CVE-2017-15361). Another key is all that once in 2²⁷.
+func isROCA(n *big.Int) bool {
+	for _, prime := range tellingPrimes {
+		rest := new(big.Int).Mod(n, big.NewInt(prime)).Int64()
+		power := int64(1)
+		for power != rest {
+			power = power * 65537 % prime
+			if power == 1 {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 var algorithmOf = map[string]string{"P-256": "ES256", "P-384": "ES384", "P-521": "ES512"}

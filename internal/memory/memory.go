@@ -34,16 +34,19 @@ type Memory struct {
 	forget *time.Timer
 }
 
-// budget bounds what all memories hold together, in bytes.
-const budget = 12 << 20
-
-// overhead is what an entry weighs besides its texts, in bytes.
-const overhead = 1 << 10
+const (
+	// budget bounds what all memories hold together, share what one may hold, in bytes.
+	budget = 12 << 20
+	share  = budget / 4
+	// overhead is what an entry weighs besides its texts, in bytes.
+	overhead = 1 << 10
+)
 
 var held int64
 
-// Keep remembers a decision until the end of the period in which it was made. Once
-// the memory is full, what comes new is verified each time.
+// Keep remembers a decision until the end of the period in which it was made. A memory
+// that is full begins anew: under a flood of tokens that are seen once, those in use
+// are verified again now and then, and are remembered all the same.
 func Keep(m *Memory, period int, end time.Time, key string, d *Decision) {
 	weight := int64(2*len(key) + overhead)
 	rest := time.Until(end)
@@ -57,15 +60,17 @@ func Keep(m *Memory, period int, end time.Time, key string, d *Decision) {
 		drop(m)
 		m.period = period
 	}
-	if atomic.AddInt64(&held, weight) > budget {
-		atomic.AddInt64(&held, -weight)
+	if m.weight+weight > share {
+		drop(m)
+	}
+	if atomic.LoadInt64(&held)+weight > budget {
 		return
 	}
 	_, known := m.Decisions.LoadOrStore(key, d)
 	if known {
-		atomic.AddInt64(&held, -weight)
 		return
 	}
+	atomic.AddInt64(&held, weight)
 	m.keys = append(m.keys, key)
 	m.weight += weight
 	if m.forget == nil {

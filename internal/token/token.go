@@ -318,11 +318,13 @@ func date(value interface{}) int64 {
 
 // partyProblem checks iss, aud and jti.
 func partyProblem(claims map[string]interface{}, rules *Rules) string {
-	if rules.Issuer != "" {
-		issuer, _ := claims["iss"].(string)
-		if issuer != rules.Issuer {
-			return "the token's iss is not the issuer"
-		}
+	value, present := claims["iss"]
+	issuer, ok := value.(string)
+	if present && !ok {
+		return "the token's iss is not text"
+	}
+	if rules.Issuer != "" && issuer != rules.Issuer {
+		return "the token's iss is not the issuer"
 	}
 	id, present := claims["jti"]
 	if present {

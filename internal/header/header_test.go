@@ -1,0 +1,84 @@
+package header
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"unicode"
+)
+
+// loose reads a name as the most careless app could, told apart from Fold by how it is written.
+func loose(name string) string {
+	words := strings.FieldsFunc(strings.ToLower(name), func(r rune) bool {
+		return !unicode.IsDigit(r) && (r < 'a' || r > 'z')
+	})
+	return strings.Join(words, "-") + "-"
+}
+
+// FuzzClean: whatever a client calls its header, none is left that an app could take for Portal's or for an injected one.
+func FuzzClean(f *testing.F) {
+	for _, name := range []string{"X-Ptl-User", "x_ptl_user", "X~Ptl~User", "X--Ptl--User", "X.Remote.User", "Accept", "X-Ptlx", "Connection", "Upgrade"} {
+		f.Add(name, "admin", "upgrade", "websocket")
+	}
+	f.Add("A", "b", "x-remote-user, upgrade", "h2c")
+	guard := NewGuard([]string{"X-Remote-User", "Authorization"})
+	f.Fuzz(func(t *testing.T, name, value, connection, upgrade string) {
+		h := http.Header{name: {value}, "Connection": {connection}, "Upgrade": {upgrade}, "Accept": {"*/*"}}
+		// Names that Go's server refuses never get here.
+		for _, c := range []byte(name) {
+			if !strings.ContainsRune(nameBytes, rune(c)) {
+				t.Skip()
+			}
+		}
+		if name == "" {
+			t.Skip()
+		}
+		unusual := h.WriteSubset(guard.Nowhere, guard.Usual) != nil
+		Clean(guard, h)
+		for left := range h {
+			folded := loose(left)
+			if strings.HasPrefix(folded, "x-ptl-") || folded == "x-remote-user-" || folded == "authorization-" {
+				t.Errorf("%q is left", left)
+			}
+			if left == name && !guard.Usual[http.CanonicalHeaderKey(name)] && !unusual {
+				t.Errorf("%q went by without a look", left)
+			}
+		}
+		if h["Accept"] == nil {
+			t.Error("Accept is gone")
+		}
+		if c := h["Connection"]; c != nil && (len(c) != 1 || c[0] != "Upgrade" || len(h["Upgrade"]) != 1 || h["Upgrade"][0] != "websocket") {
+			t.Errorf("Connection is %q, Upgrade %q", c, h["Upgrade"])
+		}
+		if h["Connection"] == nil && h["Upgrade"] != nil {
+			t.Errorf("Upgrade is %q without Connection", h["Upgrade"])
+		}
+	})
+}
+
+func TestValueProblem(t *testing.T) {
+	for _, test := range []struct {
+		name, value string
+		good        bool
+	}{
+		{"plain text", "abc123", true},
+		{"text that is not ASCII", "Küche", true},
+		{"white space within", "Ana's phone", true},
+		{"nothing", "", true},
+		{"a line feed", "a\nX: b", false},
+		{"a carriage return", "a\rb", false},
+		{"a NUL", "a\x00", false},
+		{"a DEL", "a\x7f", false},
+		{"a tab", "a\tb", false},
+		{"a space in front", " a", false},
+		{"a space behind", "a ", false},
+		{"a kibibyte", strings.Repeat("a", 1024), true},
+		{"more than that", strings.Repeat("a", 1025), false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if problem := ValueProblem(test.value); (problem == "") != test.good {
+				t.Errorf("problem: %q", problem)
+			}
+		})
+	}
+}
