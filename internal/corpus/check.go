@@ -31,12 +31,13 @@ type send func(*Request) (*Response, error)
 // run once.
 func Run(t *testing.T, c *Case, runtime string, target Target) {
 	t.Helper()
-	for _, problem := range c.run(runtime, target) {
+	for _, problem := range Problems(c, runtime, target) {
 		t.Errorf("%s: %s", c, problem)
 	}
 }
 
-func (c *Case) run(runtime string, target Target) []string {
+// Problems runs one case and returns what did not come of it as it must.
+func Problems(c *Case, runtime string, target Target) []string {
 	if !c.meantFor(runtime) || target.Recorder == nil || target.Log == nil {
 		return []string{"the runner runs a case that is not meant for it, or without recorder or log"}
 	}

@@ -54,8 +54,9 @@ type Case struct {
 	Expect  *Expect             `json:"expect"`
 	Steps   []Step              `json:"steps"`
 
-	ring *Keyring
-	dir  string
+	ring      *Keyring
+	dir       string
+	originals []map[string]*Content
 }
 
 // Step is one of several requests whose order matters, or a look at the WebSocket that an earlier step opened.
@@ -206,12 +207,29 @@ func (c *Case) prepare(f file, tokens map[string]string) error {
 			e.content(content)
 		}
 	}
-	for _, files := range []map[string]*Content{c.ring.Files, f.Files, c.Files} {
+	c.originals = []map[string]*Content{c.ring.Files, f.Files, c.Files}
+	if err := c.restore(e); err != nil {
+		return err
+	}
+	return e.err
+}
+
+// Restore puts the case's files back as they are before its first step, for a further run.
+func (c *Case) Restore() error {
+	tokens, err := c.ring.Mint(time.Now())
+	if err != nil {
+		return err
+	}
+	return c.restore(c.expander(tokens))
+}
+
+func (c *Case) restore(e *expander) error {
+	for _, files := range c.originals {
 		if err := write(c.dir, files, e); err != nil {
 			return err
 		}
 	}
-	return e.err
+	return nil
 }
 
 func (c *Case) valid() error {

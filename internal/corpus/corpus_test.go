@@ -303,7 +303,7 @@ func TestEachViolationIsFound(t *testing.T) {
 			if strings.Contains(test.want, "0 requests") {
 				test.fake.forward = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, app) })
 			}
-			problems := c.run(Native, target)
+			problems := Problems(c, Native, target)
 			rounds := 2
 			if len(c.Steps) > 0 {
 				rounds = 1
@@ -346,7 +346,7 @@ func TestADeniedRequestThatReachesTheAppIsFound(t *testing.T) {
 		clean.Header.Del("Cookie")
 		f.forward.ServeHTTP(discard{}, clean)
 	}
-	if problems := c.run(Native, target); containing(problems, "the app got 1 requests, want 0") != 3 {
+	if problems := Problems(c, Native, target); containing(problems, "the app got 1 requests, want 0") != 3 {
 		t.Errorf("found only %q", problems)
 	}
 }
@@ -366,7 +366,7 @@ func TestATokenOrASecretInTheLogIsFound(t *testing.T) {
 		f := new(fake)
 		target := f.serve(t, c)
 		fmt.Fprintln(f.log, "look: "+text)
-		if problems := c.run(Native, target); containing(problems, name) != 3 || len(problems) != 3 {
+		if problems := Problems(c, Native, target); containing(problems, name) != 3 || len(problems) != 3 {
 			t.Errorf("want %s, found %q", name, problems)
 		}
 	}
@@ -386,7 +386,7 @@ func TestARequestThatFollowsAnotherUnannouncedIsFound(t *testing.T) {
 		io.WriteString(conn, "GET /a HTTP/1.1\r\nHost: a\r\n\r\nGET /b HTTP/1.1\r\nX-Ptl-User: admin\r\n\r\n")
 		io.Copy(io.Discard, conn)
 	}
-	problems := c.run(Native, target)
+	problems := Problems(c, Native, target)
 	for _, want := range []string{"the app got 3 requests, want 1", `X-Ptl-User is ["admin"]`} {
 		if containing(problems, want) != 3 {
 			t.Errorf("want %q, found %q", want, problems)
@@ -407,7 +407,7 @@ func TestTheCaseOfAnotherRuntimeIsNotRun(t *testing.T) {
 	if cases := c.For(Traefik); len(cases) != 2 {
 		t.Errorf("traefik runs %v", cases)
 	}
-	if problems := c.Cases[0].run(Native, new(fake).serve(t, c.Cases[0])); len(problems) != 1 {
+	if problems := Problems(c.Cases[0], Native, new(fake).serve(t, c.Cases[0])); len(problems) != 1 {
 		t.Errorf("a case of traefik's, run natively, has the problems %q", problems)
 	}
 }
@@ -419,7 +419,7 @@ func TestATargetWithoutRecorderOrLogIsRefused(t *testing.T) {
 		{Addr: whole.Addr, Log: whole.Log},
 		{Addr: whole.Addr, Recorder: whole.Recorder},
 	} {
-		if len(c.run(Native, target)) == 0 {
+		if len(Problems(c, Native, target)) == 0 {
 			t.Errorf("%v will do", target)
 		}
 	}
