@@ -263,8 +263,25 @@ func fromReadme(t *testing.T) (secretFile, token string) {
 // without a Docker to ask.
 func staticFrom(t *testing.T, flags []string) string {
 	t.Helper()
+	static := fromFlags(append(slices.Clone(flags),
+		"--providers.docker.endpoint=tcp://127.0.0.1:1",
+		"--entryPoints.http.address=127.0.0.1:0",
+		"--entryPoints.https.address=127.0.0.1:0",
+		"--certificatesResolvers.letsencrypt.acme.storage="+filepath.Join(t.TempDir(), "acme.json"),
+	))
+	delete(static["providers"].(map[string]any), "file") // the test's own
+	text, err := yaml.Marshal(static)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// fromFlags nests what Traefik's flags say, as its file does.
+func fromFlags(flags []string) map[string]any {
 	static := map[string]any{}
-	set := func(option string, value any) {
+	for _, flag := range flags {
+		option, value, _ := strings.Cut(strings.TrimPrefix(flag, "--"), "=")
 		path := strings.Split(option, ".")
 		at := static
 		for _, name := range path[:len(path)-1] {
@@ -275,21 +292,7 @@ func staticFrom(t *testing.T, flags []string) string {
 		}
 		at[path[len(path)-1]] = value
 	}
-	for _, flag := range flags {
-		option, value, _ := strings.Cut(strings.TrimPrefix(flag, "--"), "=")
-		set(option, value)
-	}
-	providers := static["providers"].(map[string]any)
-	delete(providers, "file") // the test's own
-	set("providers.docker.endpoint", "tcp://127.0.0.1:1")
-	set("entryPoints.http.address", "127.0.0.1:0")
-	set("entryPoints.https.address", "127.0.0.1:0")
-	set("certificatesResolvers.letsencrypt.acme.storage", filepath.Join(t.TempDir(), "acme.json"))
-	text, err := yaml.Marshal(static)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
+	return static
 }
 
 // dynamicFrom adds the routers and services of a container's labels to demo/dynamic.yml,

@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -50,7 +51,7 @@ var readmeForms = []struct {
 	{example{heading: "File", language: "toml"}, func(t *testing.T, text string) map[string]map[string]any {
 		return decoded(t)(decode.TOML(text))
 	}},
-	{example{heading: "Docker Compose", language: "yaml"}, func(t *testing.T, text string) map[string]map[string]any {
+	{example{heading: "2. Traefik and the app", language: "yaml"}, func(t *testing.T, text string) map[string]map[string]any {
 		return decoded(t)(decode.Labels(composeLabels(t, text)))
 	}},
 	{example{heading: "Kubernetes", language: "yaml"}, func(t *testing.T, text string) map[string]map[string]any {
@@ -74,12 +75,18 @@ var readmeStatics = []example{
 	{heading: "From a local folder", language: "yaml"},
 }
 
+// The commands that makeToken runs.
+var (
+	makingSecret = example{heading: "1. A secret", language: "sh"}
+	makingToken  = example{heading: "3. A token", language: "sh"}
+)
+
 // The other blocks, each of which one of the tests below runs or compares.
 var readmeOthers = []example{
 	{heading: "See it work", language: "sh"},
 	{heading: "What the app sees", language: "http"},
-	{heading: "Making a token", language: "sh"},
-	{heading: "Making a token", language: "sh"},
+	makingSecret,
+	makingToken,
 	{heading: "When something does not work", language: "text"},
 	{heading: "ptlauth", language: "text"}, // the picture
 }
@@ -121,7 +128,7 @@ func TestReadmeOptions(t *testing.T) {
 		}
 		tabled[name] = strings.Trim(row[1], "`")
 	}
-	if len(manual) < 31 || len(fields) < 18 {
+	if len(manual) < 40 || len(fields) < 20 {
 		t.Fatalf("found only %d options in %d fields of config.go", len(manual), len(fields))
 	}
 
@@ -212,32 +219,36 @@ func TestReadmePlaceholders(t *testing.T) {
 // TestReadmeStatic decodes what stands in README.md for traefik.yml. TestReadmeTraefik starts one.
 func TestReadmeStatic(t *testing.T) {
 	for _, e := range readmeStatics {
-		t.Run(e.heading, func(t *testing.T) {
-			var static struct {
-				Experimental struct {
-					Plugins              map[string]plugins.Descriptor
-					LocalPlugins         map[string]plugins.LocalDescriptor `yaml:"localPlugins"`
-					AbortOnPluginFailure bool                               `yaml:"abortOnPluginFailure"`
-				}
-			}
-			decoder := yaml.NewDecoder(strings.NewReader(readmeExample(t, e)[0]))
-			decoder.KnownFields(true)
-			if err := decoder.Decode(&static); err != nil {
-				t.Fatal(err)
-			}
-			experimental := static.Experimental
-			local, isLocal := experimental.LocalPlugins["ptlauth"]
-			remote, isRemote := experimental.Plugins["ptlauth"]
-			if isLocal == isRemote || local.ModuleName+remote.ModuleName != modPath {
-				t.Errorf("got %+v", experimental)
-			}
-			if isRemote && !regexp.MustCompile(`^v\d+\.\d+\.\d+$`).MatchString(remote.Version) {
-				t.Errorf("the version is %q", remote.Version)
-			}
-			if !experimental.AbortOnPluginFailure {
-				t.Error("Traefik would start without the plugin")
-			}
-		})
+		t.Run(e.heading, func(t *testing.T) { checkStatic(t, readmeExample(t, e)[0]) })
+	}
+}
+
+// checkStatic decodes a static configuration that does nothing but install the plugin.
+func checkStatic(t *testing.T, text string) {
+	t.Helper()
+	var static struct {
+		Experimental struct {
+			Plugins              map[string]plugins.Descriptor
+			LocalPlugins         map[string]plugins.LocalDescriptor `yaml:"localPlugins"`
+			AbortOnPluginFailure bool                               `yaml:"abortOnPluginFailure"`
+		}
+	}
+	decoder := yaml.NewDecoder(strings.NewReader(text))
+	decoder.KnownFields(true)
+	if err := decoder.Decode(&static); err != nil {
+		t.Fatal(err)
+	}
+	experimental := static.Experimental
+	local, isLocal := experimental.LocalPlugins["ptlauth"]
+	remote, isRemote := experimental.Plugins["ptlauth"]
+	if isLocal == isRemote || local.ModuleName+remote.ModuleName != modPath {
+		t.Errorf("got %+v", experimental)
+	}
+	if isRemote && !regexp.MustCompile(`^v\d+\.\d+\.\d+$`).MatchString(remote.Version) {
+		t.Errorf("the version is %q", remote.Version)
+	}
+	if !experimental.AbortOnPluginFailure {
+		t.Error("Traefik would start without the plugin")
 	}
 }
 
@@ -337,6 +348,7 @@ func TestReadmeMiddleware(t *testing.T) {
 			"302": {"GET", page, map[string]any{"loginURL": "https://login.example.com/?next={url}"}},
 			"403": {"GET", cookie, map[string]any{"require": map[string]any{"role": "admin"}}},
 			"405": {"CONNECT", cookie, nil},
+			"404": {"GET", cookie, map[string]any{"headers": nil, "apps": map[string]any{"directory": t.TempDir()}}},
 			"503": {"GET", cookie, map[string]any{"secretFile": filepath.Join(t.TempDir(), "missing")}},
 		}
 		for _, row := range readmeTable(t, "What a client gets") {
@@ -460,7 +472,7 @@ func TestReadmeTraefik(t *testing.T) {
 // TestReadmeLinks follows the links between the files of this repository.
 func TestReadmeLinks(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
-	for _, file := range []string{readme, security, "../CHANGELOG.md"} {
+	for _, file := range []string{readme, security, "../CHANGELOG.md", portalPage} {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			found := 0
 			for _, match := range link.FindAllStringSubmatch(text(t, file), -1) {
@@ -471,7 +483,7 @@ func TestReadmeLinks(t *testing.T) {
 				}
 				to := file
 				if target != "" {
-					to = filepath.Join("..", filepath.FromSlash(target))
+					to = filepath.Join(filepath.Dir(file), filepath.FromSlash(target))
 				}
 				if _, err := os.Stat(to); err != nil {
 					t.Errorf("%s: %v", match[1], err)
@@ -479,7 +491,7 @@ func TestReadmeLinks(t *testing.T) {
 					t.Errorf("%s: %s has no such heading", match[1], to)
 				}
 			}
-			if found < 2 {
+			if found < 1 {
 				t.Errorf("found only %d links", found)
 			}
 		})
@@ -517,7 +529,8 @@ func makeToken(t *testing.T) (secretFile, good string) {
 	t.Helper()
 	need(t, "openssl", "openssl")
 	dir := t.TempDir()
-	for _, commands := range readmeExample(t, example{heading: "Making a token", language: "sh"}) {
+	for _, e := range []example{makingSecret, makingToken} {
+		commands := readmeExample(t, e)[0]
 		command := exec.Command("sh", "-ec", commands)
 		command.Dir, command.Stderr = dir, os.Stderr
 		out, err := command.Output()
@@ -537,24 +550,39 @@ func makeToken(t *testing.T) (secretFile, good string) {
 	return secretFile, good
 }
 
-// composeLabels are the labels of a compose file's one service, whose router has the middleware.
+// composeLabels are the labels of the app in a compose file, whose router has the middleware, and
+// whose Traefik has the plugin and the secret.
 func composeLabels(t *testing.T, text string) map[string]string {
 	t.Helper()
+	type service struct {
+		Image                   string
+		Command, Secrets, Ports []string
+		Labels                  map[string]string
+	}
 	var compose struct {
-		Services map[string]struct {
-			Image  string
-			Ports  []string
-			Labels map[string]string
-		}
+		Services map[string]service
+		Secrets  map[string]struct{ File string }
 	}
 	decoder := yaml.NewDecoder(strings.NewReader(text))
 	decoder.KnownFields(true)
 	if err := decoder.Decode(&compose); err != nil {
 		t.Fatal(err)
 	}
-	app := compose.Services["app"]
-	if len(compose.Services) != 1 || len(app.Ports) > 0 {
+	proxy, app := compose.Services["traefik"], compose.Services["app"]
+	if len(compose.Services) != 2 || len(app.Ports)+len(app.Secrets) > 0 || !strings.HasPrefix(proxy.Image, "traefik:v3.") {
 		t.Errorf("got %+v", compose)
+	}
+	// Compose puts a secret into /run/secrets by its name; its file is the one that README.md makes.
+	file := app.Labels["traefik.http.middlewares.auth.plugin.ptlauth.secretFile"]
+	if len(proxy.Secrets) != 1 || file != "/run/secrets/"+proxy.Secrets[0] || compose.Secrets[proxy.Secrets[0]].File != "./secret" {
+		t.Errorf("secretFile is %q, and Traefik has the secrets %v of %v", file, proxy.Secrets, compose.Secrets)
+	}
+	var want map[string]any
+	if err := yaml.Unmarshal([]byte(readmeExample(t, readmeStatics[0])[0]), &want); err != nil {
+		t.Fatal(err)
+	}
+	if flags := fromFlags(proxy.Command); fmt.Sprint(flags) != fmt.Sprint(want) {
+		t.Errorf("the flags say %v, the file %v", flags, want)
 	}
 	labels := map[string]string{}
 	for name, value := range app.Labels {
@@ -668,12 +696,17 @@ func readmeExample(t *testing.T, wanted example) []string {
 	return texts
 }
 
-// readmeTable returns the rows of the first table below a heading of README.md, without its head.
 func readmeTable(t *testing.T, wanted string) [][]string {
+	t.Helper()
+	return tableBelow(t, readme, wanted)
+}
+
+// tableBelow returns the rows of the first table below a heading of a Markdown file, without its head.
+func tableBelow(t *testing.T, path, wanted string) [][]string {
 	t.Helper()
 	var rows [][]string
 	below := false
-	for line := range strings.Lines(text(t, readme)) {
+	for line := range strings.Lines(text(t, path)) {
 		line = strings.TrimSpace(line)
 		if match := headingLine.FindStringSubmatch(line); match != nil {
 			below = match[1] == wanted
@@ -694,11 +727,11 @@ func readmeTable(t *testing.T, wanted string) [][]string {
 		rows = append(rows, cells)
 	}
 	if len(rows) < 3 {
-		t.Fatalf("README.md has no table below %q", wanted)
+		t.Fatalf("%s has no table below %q", path, wanted)
 	}
 	for _, row := range rows {
 		if len(row) != len(rows[0]) {
-			t.Errorf("README.md: %q has %d cells, not %d", row, len(row), len(rows[0]))
+			t.Errorf("%s: %q has %d cells, not %d", path, row, len(row), len(rows[0]))
 		}
 	}
 	return rows[2:]
