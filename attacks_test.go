@@ -67,6 +67,30 @@ func TestAttacks(t *testing.T) {
 	}
 }
 
+// TestGuards holds the last table of SECURITY.md against the mutations that TestMutations tries.
+func TestGuards(t *testing.T) {
+	text, err := os.ReadFile("testdata/mutations.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mutations []struct{ Protection, Case string }
+	if err := json.Unmarshal(text, &mutations); err != nil {
+		t.Fatal(err)
+	}
+	var want strings.Builder
+	want.WriteString("|---|---|\n")
+	for _, m := range mutations {
+		want.WriteString("| " + m.Protection + " | " + m.Case + " |\n")
+	}
+	security, err := os.ReadFile("SECURITY.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(mutations) < 20 || !strings.HasSuffix(string(security), want.String()) {
+		t.Errorf("SECURITY.md does not end with:\n%s", want.String())
+	}
+}
+
 // testNames are all tests and fuzz targets of the repository.
 func testNames(t *testing.T) map[string]bool {
 	t.Helper()

@@ -121,8 +121,8 @@ type Config struct {
 	Terminals interface{} `json:"terminals,omitempty"`
 
 	// Refresh is how soon a changed secret, key, list or app is noticed, and hence how
-	// long an unpaired terminal may go on, open WebSockets included. Between 100ms and
-	// an hour.
+	// long an unpaired terminal may go on, open WebSockets included. What stands at
+	// jwksURL holds as long as its Cache-Control says. Between 100ms and an hour.
 	//
 	//   - refresh (duration, default 2s): how soon a change is noticed
 	Refresh interface{} `json:"refresh,omitempty"`

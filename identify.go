@@ -64,6 +64,10 @@ func judge(p *policy, current *view, text string, byCookie bool) *verdict {
 	}
 	who := terminal.Find(current.registry, t.Subject)
 	if who == nil {
+		// A device that was paired a moment ago should not have to wait.
+		who = terminal.Find(terminal.Look(p.terminals, p.refresh), t.Subject)
+	}
+	if who == nil {
 		return refused(http.StatusUnauthorized, denial.BadToken, "the terminal is not paired")
 	}
 	return &verdict{status: http.StatusOK, token: t, text: text, byCookie: byCookie, visitor: visitor(who, t)}
