@@ -107,7 +107,7 @@ func accept(p *policy, r *http.Request, v *verdict) *verdict {
 	if v.status != http.StatusOK {
 		return v
 	}
-	if v.byCookie && !origin.Allows(p.origins, r) {
+	if v.byCookie && (r.Method != "GET" || r.Header["Upgrade"] != nil) && !origin.Allows(p.origins, r) {
 		return refused(http.StatusForbidden, denial.NoToken, "another origin's page asks with the visitor's cookie; if it may, list it in trustedOrigins")
 	}
 	if p.tokenRules.Require != nil {

@@ -42,6 +42,7 @@ func TestInterpreterTraps(t *testing.T) {
 		{"an assertion in a loop", `func f(a []any) { for _, x := range a { s, _ := x.(string); g(s) } }`, "iteration before"},
 		{"an assertion in a loop whose ok comes second", `func f(a []any) { for _, x := range a { s, ok := x.(string); if s != "" || ok { g(s) } } }`, "iteration before"},
 		{"a map in a loop", `func f(m map[int]int) { for { n, _ := m[1]; g(n) } }`, "iteration before"},
+		{"a select", `func f(a, b chan int) { select { case <-a: case <-b: } }`, "share its channels"},
 		{"a goroutine without recover", `func f() { go g() }`, "goroutine"},
 	} {
 		t.Run(test.name+" is found", func(t *testing.T) {
@@ -81,6 +82,8 @@ func traps(node ast.Node) []string {
 		}
 	case *ast.ForStmt:
 		return loopTraps(n.Body)
+	case *ast.SelectStmt:
+		return []string{"all goroutines at a select share its channels: one waits for another's"}
 	case *ast.GoStmt:
 		if _, ok := n.Call.Fun.(*ast.FuncLit); !ok {
 			return []string{"a goroutine that does not recover its panic ends Traefik: start a closure that does"}

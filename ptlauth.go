@@ -52,7 +52,7 @@ func newGate(next http.Handler, name string, p *policy, rules access.Rules) *gat
 		policy:  p,
 		rules:   rules,
 		guard:   header.NewGuard(access.Injected(rules)),
-		plain:   len(rules) == 1 && p.carriers.Header == "" && p.carriers.Query == "",
+		plain:   len(rules) == 1 && !rules[0].Closed && p.carriers.Header == "" && p.carriers.Query == "" && p.apps == nil,
 		memory:  &memory.Memory{},
 		present: &present{},
 		sockets: &sockets{},
@@ -132,6 +132,18 @@ func admit(g *gate, w http.ResponseWriter, r *http.Request, d *memory.Decision) 
 
 // decide finds out who asks, and admits or denies.
 func decide(g *gate, w http.ResponseWriter, r *http.Request) {
+	if !g.plain || r.Method == "CONNECT" {
+		decideByPath(g, w, r)
+		return
+	}
+	current := now(g)
+	found := carrier.Find(g.policy.carriers, r)
+	conclude(g, w, r, g.rules[0], current, found, identify(g.policy, current, r, found))
+}
+
+// decideByPath decides where more than the Cookie line does: the method, the app as it
+// is installed, the path, or another carrier.
+func decideByPath(g *gate, w http.ResponseWriter, r *http.Request) {
 	// A tunnel would carry a second request past every check (GHSA-3ccp-42pg-hgv6).
 	if r.Method == "CONNECT" {
 		denial.Write(w, r, http.StatusMethodNotAllowed, denial.NoToken)
@@ -142,27 +154,29 @@ func decide(g *gate, w http.ResponseWriter, r *http.Request) {
 		g.app.portal.ServeHTTP(w, r)
 		return
 	}
-	rule := g.rules[0]
-	public := rule.Public
-	if !g.plain {
-		rule, public = access.Find(g.rules, r.URL.EscapedPath())
-		if repeat(g, w, r, rule) {
-			return
-		}
+	rule := access.Find(g.rules, r.URL.EscapedPath())
+	if repeat(g, w, r, rule) {
+		return
 	}
 	found := carrier.Find(g.policy.carriers, r)
-	v := identify(g.policy, current, r, found)
+	conclude(g, w, r, rule, current, found, identify(g.policy, current, r, found))
+}
+
+// conclude does what the verdict says; on a public path, who is not admitted as a
+// terminal is admitted as nobody.
+func conclude(g *gate, w http.ResponseWriter, r *http.Request, rule *access.Rule, current *view, found *carrier.Found, v *verdict) {
 	if v.status == http.StatusOK {
 		v = render(rule, v)
 	}
-	if v.status != http.StatusOK {
-		if !public && !isPassedPreflight(g.policy, r) {
-			deny(g, w, r, v)
-			return
-		}
-		v = render(rule, anonymous())
+	if v.status == http.StatusOK {
+		forward(g, w, r, rule, current, found, v)
+		return
 	}
-	forward(g, w, r, rule, current, found, v)
+	if rule.Public || g.policy.passPreflight && isPreflight(r) {
+		forward(g, w, r, rule, current, found, render(rule, anonymous()))
+		return
+	}
+	deny(g, w, r, v)
 }
 
 // forward sends an admitted request on, and remembers the decision as long as the
@@ -172,17 +186,16 @@ func forward(g *gate, w http.ResponseWriter, r *http.Request, rule *access.Rule,
 		activity.Tell(g.policy.activity, use(g.policy, r, v))
 	}
 	key := ""
-	if v.token != nil && outlives(v.token, current) {
+	if v.token != nil && (v.token.Until == 0 || outlives(v.token, current)) {
 		key = memoryKey(g, r, rule)
 	}
 	carrier.Remove(g.policy.carriers, r, found)
-	d := &memory.Decision{Names: v.names, Values: v.values}
-	d.Cookie = r.Header["Cookie"]
+	d := &memory.Decision{Cookie: r.Header["Cookie"], Names: v.names, Values: v.values}
 	if key != "" {
 		remember(g, r, current, key, d)
 	}
 	if v.token != nil && r.Header["Upgrade"] != nil {
-		serveSocket(g, w, r, d, v)
+		serveSocket(g, current, w, r, d, v)
 		return
 	}
 	admit(g, w, r, d)
@@ -190,7 +203,7 @@ func forward(g *gate, w http.ResponseWriter, r *http.Request, rule *access.Rule,
 
 // outlives tells whether the token is good until the period's end.
 func outlives(t *token.Token, current *view) bool {
-	return t.Until == 0 || time.Unix(t.Until, 0).After(current.end)
+	return time.Unix(t.Until, 0).After(current.end)
 }
 
 // remember keeps the decision, with what is left of the header that carried the token.
@@ -232,12 +245,16 @@ const longestKey = 16 << 10
 // that cannot be said in one text.
 func memoryKey(g *gate, r *http.Request, rule *access.Rule) string {
 	cookie := r.Header["Cookie"]
-	if g.plain {
-		if len(cookie) != 1 || len(cookie[0]) > longestKey {
-			return ""
-		}
-		return cookie[0]
+	if !g.plain {
+		return longKey(g, r, rule, cookie)
 	}
+	if len(cookie) != 1 || len(cookie[0]) > longestKey {
+		return ""
+	}
+	return cookie[0]
+}
+
+func longKey(g *gate, r *http.Request, rule *access.Rule, cookie []string) string {
 	c := g.policy.carriers
 	if len(cookie) > 1 || c.Query != "" && (r.URL.RawQuery != "" || r.Header["Referer"] != nil) {
 		return ""
@@ -292,8 +309,7 @@ func scheme(r *http.Request) string {
 	return "http"
 }
 
-// isPassedPreflight tells whether a browser asks what another origin may do here, and
-// may do so.
-func isPassedPreflight(p *policy, r *http.Request) bool {
-	return p.passPreflight && r.Method == http.MethodOptions && r.Header["Origin"] != nil && r.Header["Access-Control-Request-Method"] != nil
+// isPreflight tells whether a browser asks what another origin may do here.
+func isPreflight(r *http.Request) bool {
+	return r.Method == http.MethodOptions && r.Header["Origin"] != nil && r.Header["Access-Control-Request-Method"] != nil
 }

@@ -8,7 +8,6 @@ import (
 
 	"github.com/getportal/ptlauth/internal/journal"
 	"github.com/getportal/ptlauth/internal/memory"
-	"github.com/getportal/ptlauth/internal/source"
 	"github.com/getportal/ptlauth/internal/terminal"
 	"github.com/getportal/ptlauth/internal/token"
 )
@@ -20,9 +19,9 @@ type sockets struct {
 	mutex    sync.Mutex
 	open     map[int]*socket
 	last     int
-	watching bool
-	changes  int64
-	earliest int64 // when the first token expires, in seconds since 1970; 0: never
+	watch    *time.Timer // nil: nobody watches
+	seen     *view       // in which they all were good; nil: not even that is known
+	earliest int64       // when the first token expires, in seconds since 1970; 0: never
 }
 
 type socket struct {
@@ -33,16 +32,17 @@ type socket struct {
 
 // serveSocket admits a WebSocket, for as long as its token is good: when the request's
 // context is cancelled, the proxy closes both sides.
-func serveSocket(g *gate, w http.ResponseWriter, r *http.Request, d *memory.Decision, v *verdict) {
+func serveSocket(g *gate, current *view, w http.ResponseWriter, r *http.Request, d *memory.Decision, v *verdict) {
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	s := &socket{end: cancel, token: v.text, until: v.token.Until}
-	id := add(g, s)
+	id := add(g, s, current)
 	defer remove(g.sockets, id)
 	admit(g, w, r.WithContext(ctx), d)
 }
 
-func add(g *gate, s *socket) int {
+// add adds a socket whose token was good in that view.
+func add(g *gate, s *socket, current *view) int {
 	all := g.sockets
 	all.mutex.Lock()
 	defer all.mutex.Unlock()
@@ -55,11 +55,11 @@ func add(g *gate, s *socket) int {
 	if s.until > 0 && (all.earliest == 0 || s.until < all.earliest) {
 		all.earliest = s.until
 	}
-	if !all.watching {
-		all.watching = true
-		// Something may have changed since this token was verified.
-		all.changes = -1
-		watchAfter(g, g.policy.refresh)
+	if all.watch == nil {
+		all.watch = newWatch(g, current)
+		all.seen = current
+	} else if all.seen != nil && !isSame(all.seen, current) {
+		all.seen = nil
 	}
 	return id
 }
@@ -70,9 +70,24 @@ func remove(all *sockets, id int) {
 	delete(all.open, id)
 }
 
-func watchAfter(g *gate, pause time.Duration) {
-	time.AfterFunc(pause, func() { watch(g) })
+// newWatch makes one timer for all watches: under Yaegi, a closure holds the frame of
+// its maker, and a watch that made the next one would hold all those before it.
+func newWatch(g *gate, current *view) *time.Timer {
+	return time.AfterFunc(untilEnd(current), func() { watch(g) })
 }
+
+// untilEnd is when to watch again. At times of its own, a watch would find a view that
+// requests have just renewed, and what has changed since only the time after.
+func untilEnd(current *view) time.Duration {
+	pause := time.Until(current.end)
+	if pause < shortest {
+		return shortest
+	}
+	return pause
+}
+
+// shortest is the least time between two watches, where a look takes longer than it holds.
+const shortest = 50 * time.Millisecond
 
 // watch runs on a goroutine of its own, where a panic would end Traefik.
 func watch(g *gate) {
@@ -85,7 +100,7 @@ func watch(g *gate) {
 	all := g.sockets
 	all.mutex.Lock()
 	if len(all.open) == 0 {
-		all.watching = false
+		all.watch = nil
 		all.earliest = 0
 		all.mutex.Unlock()
 		return
@@ -93,33 +108,46 @@ func watch(g *gate) {
 	all.mutex.Unlock()
 
 	current := now(g)
-	changes := source.Changes()
 	seconds := time.Now().Unix()
 
 	all.mutex.Lock()
 	var open []*socket
-	if changes != all.changes || all.earliest > 0 && all.earliest <= seconds {
+	if all.seen == nil || !isSame(all.seen, current) || all.earliest > 0 && all.earliest <= seconds {
+		all.earliest = 0
 		for _, s := range all.open {
 			open = append(open, s)
+			if s.until > seconds && (all.earliest == 0 || s.until < all.earliest) {
+				all.earliest = s.until
+			}
 		}
 	}
-	all.changes = changes
+	all.seen = current
 	all.mutex.Unlock()
 
-	earliest := int64(0)
 	for _, s := range open {
 		if !isGood(g, current, s, seconds) {
 			s.end()
-		} else if s.until > 0 && (earliest == 0 || s.until < earliest) {
-			earliest = s.until
 		}
 	}
-	if open != nil {
-		all.mutex.Lock()
-		all.earliest = earliest
-		all.mutex.Unlock()
+	all.mutex.Lock()
+	all.watch.Reset(untilEnd(current))
+	all.mutex.Unlock()
+}
+
+// isSame tells whether the same keys and terminals are good in both views.
+func isSame(a, b *view) bool {
+	if a == b {
+		return true
 	}
-	watchAfter(g, g.policy.refresh)
+	if a.registry != b.registry || len(a.keys) != len(b.keys) {
+		return false
+	}
+	for i, k := range a.keys {
+		if k != b.keys[i] {
+			return false
+		}
+	}
+	return true
 }
 
 // endAll is for when nobody can tell any more which of them are good.
@@ -129,7 +157,7 @@ func endAll(all *sockets) {
 	for _, s := range all.open {
 		s.end()
 	}
-	all.watching = false
+	all.watch = nil
 }
 
 func isGood(g *gate, current *view, s *socket, seconds int64) bool {

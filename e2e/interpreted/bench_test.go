@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/golang-jwt/jwt/v4"
 )
@@ -111,7 +112,7 @@ func BenchmarkServeHTTP(b *testing.B) {
 		{"remembered, 20 cookies", func(int) string { return crumbs + "authorization=" + token }, nil},
 		{"remembered, an unusual header", same, []string{"X-Custom-Thing: 1"}},
 		{"remembered, 27 unusual headers", same, many(27)},
-		{"first sight", func(i int) string { return fmt.Sprintf("n=%d-%d; authorization=%s", b.N, i, token) }, nil},
+		{"first sight", func(i int) string { return fmt.Sprintf("n=%d-%d; authorization=%s", time.Now().UnixNano(), i, token) }, nil},
 		{"forged", func(i int) string { return fmt.Sprintf("authorization=%s%08dxx", token[:len(token)-10], i) }, nil},
 		{"no token", func(int) string { return "theme=dark" }, nil},
 	} {

@@ -41,7 +41,8 @@ type Rule struct {
 	// Omitted are the names that are taken out of a request and not injected.
 	Omitted []string
 
-	lower string
+	lower   string
+	private *Rule // a public rule's twin for paths that are ambiguous
 }
 
 // Rules are a middleware's rules, the longest prefix first; the last one has the
@@ -78,6 +79,10 @@ func Sorted(rules Rules) Rules {
 	sort.SliceStable(rules, func(i, j int) bool { return len(rules[i].Prefix) > len(rules[j].Prefix) })
 	if len(rules) == 0 || rules[len(rules)-1].Prefix != "" {
 		rules = append(rules, &Rule{})
+	}
+	for _, rule := range rules {
+		// The prefix tells the twin's decisions apart: no path holds a line break.
+		rule.private = &Rule{Prefix: rule.Prefix + "\n", Closed: rule.Closed, Headers: rule.Headers, Omitted: rule.Omitted}
 	}
 	return rules
 }
@@ -256,16 +261,16 @@ func IsAmbiguous(path string) bool {
 	return ambiguous.MatchString(path)
 }
 
-// Find returns the rule for an escaped path and whether the path is public there. An
-// ambiguous path is never public; neither is one that a private prefix begins when
-// case does not count, because to some apps it does not.
-func Find(rules Rules, path string) (*Rule, bool) {
+// Find returns the rule for an escaped path. An ambiguous path is never public; neither
+// is one that a private prefix begins when case does not count, because to some apps it
+// does not.
+func Find(rules Rules, path string) *Rule {
 	rule := longest(rules, path)
 	if !rule.Public {
-		return rule, false
+		return rule
 	}
 	if IsAmbiguous(path) {
-		return rule, false
+		return rule.private
 	}
 	lower := strings.ToLower(path)
 	for _, other := range rules {
@@ -273,10 +278,10 @@ func Find(rules Rules, path string) (*Rule, bool) {
 			break
 		}
 		if !other.Public && strings.HasPrefix(lower, other.lower) {
-			return other, false
+			return other
 		}
 	}
-	return rule, true
+	return rule
 }
 
 func longest(rules Rules, path string) *Rule {

@@ -31,8 +31,10 @@ type Use struct {
 
 const (
 	slowest = 5 * time.Second
-	// many bounds how many apps are told apart: a catch-all router takes any host.
-	many = 1000
+	// many bounds how many apps are told apart, atOnce how many calls are under way: a
+	// catch-all router takes any host.
+	many   = 1000
+	atOnce = 32
 )
 
 var (
@@ -44,6 +46,8 @@ var (
 	mutex sync.Mutex
 	// told holds when each app was last told of; a time to come while a call is under way.
 	told = map[string]time.Time{}
+	// calls is how many are under way.
+	calls int
 )
 
 // Read reads the section `activity`; nil where there is none.
@@ -72,7 +76,7 @@ func Tell(r *Receiver, u Use) {
 	key := r.address + " " + u.Host
 	mutex.Lock()
 	last, known := told[key]
-	if known && now.Sub(last) < r.interval {
+	if known && now.Sub(last) < r.interval || calls >= atOnce {
 		mutex.Unlock()
 		return
 	}
@@ -80,6 +84,7 @@ func Tell(r *Receiver, u Use) {
 		told = map[string]time.Time{}
 	}
 	told[key] = now.Add(2 * slowest)
+	calls++
 	mutex.Unlock()
 	inBackground(r, u, key, now)
 }
@@ -92,6 +97,7 @@ func inBackground(r *Receiver, u Use, key string, start time.Time) {
 			}
 			mutex.Lock()
 			told[key] = start
+			calls--
 			mutex.Unlock()
 		}()
 		problem := call(r, u)

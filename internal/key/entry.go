@@ -182,8 +182,9 @@ func Look(entries []*Entry, refresh time.Duration) ([]*Key, bool) {
 	return ready, complete
 }
 
-// Again asks the URLs out of turn, because a token names a key that none has yet. It
-// tells whether it did: a flood of such tokens makes one request in 30 s.
+// Again makes the next look ask the URLs out of turn, because a token names a key that
+// none has yet. It tells whether to look: a flood of such tokens makes one request in
+// 30 s, and what that brings is for all of them.
 func Again(entries []*Entry) bool {
 	asked := false
 	for _, e := range entries {

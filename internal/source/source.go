@@ -9,9 +9,10 @@
 package source
 
 import (
+	"context"
+	"crypto/sha256"
 	"os"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/getportal/ptlauth/internal/journal"
@@ -40,6 +41,7 @@ type Source struct {
 	value interface{}
 	// version counts the good contents; 0: there never was one.
 	version int
+	digest  string // of the last good content
 	problem string
 	used    time.Time
 
@@ -50,8 +52,8 @@ type Source struct {
 
 	// a URL's
 	address  string
-	caching  bool // as long as its Cache-Control says
-	flight   chan struct{}
+	caching  bool            // as long as its Cache-Control says
+	flight   context.Context // done when the answer is here; nil: nobody has asked
 	tag      string
 	next     time.Time
 	failures int
@@ -59,15 +61,9 @@ type Source struct {
 }
 
 var (
-	mutex   sync.Mutex
-	all     = map[string]*Source{}
-	changes int64
+	mutex sync.Mutex
+	all   = map[string]*Source{}
 )
-
-// Changes counts up whenever any source has a new content.
-func Changes() int64 {
-	return atomic.LoadInt64(&changes)
-}
 
 // File returns the file of that path, looked at once. The kind says what it is parsed
 // as: the same path read as something else is another source.
@@ -120,7 +116,8 @@ func Look(s *Source, refresh time.Duration) {
 	}
 }
 
-// Value is what the last good content was parsed to; nil when there never was one.
+// Value is what the last good content was parsed to, the same value for the same
+// content; nil when there never was one.
 func Value(s *Source) interface{} {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -130,15 +127,23 @@ func Value(s *Source) interface{} {
 // settle notes the outcome of a look and returns what is wrong. A nil content is one
 // that has not changed.
 func settle(s *Source, content []byte, problem string) string {
-	var value interface{}
+	digest := ""
 	if problem == "" && content != nil {
+		sum := sha256.Sum256(content)
+		digest = string(sum[:])
+	}
+	s.mutex.Lock()
+	isNew := digest != "" && digest != s.digest
+	s.mutex.Unlock()
+	var value interface{}
+	if isNew {
 		value, problem = s.parse(content)
 	}
 	s.mutex.Lock()
-	if problem == "" && content != nil {
+	if isNew && problem == "" {
 		s.value = value
+		s.digest = digest
 		s.version++
-		atomic.AddInt64(&changes, 1)
 	}
 	told := s.problem
 	s.problem = problem

@@ -1,6 +1,8 @@
 package source
 
 import (
+	"context"
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -29,8 +31,9 @@ func lookAtURL(s *Source, refresh time.Duration) {
 	s.mutex.Lock()
 	s.used = now
 	if s.flight == nil && !now.Before(s.next) {
-		s.flight = make(chan struct{})
-		fetchInBackground(s, s.flight, refresh)
+		ctx, landed := context.WithCancel(context.Background())
+		s.flight = ctx
+		fetchInBackground(s, landed, refresh)
 	}
 	flight := s.flight
 	failing := s.failures > 0
@@ -40,34 +43,33 @@ func lookAtURL(s *Source, refresh time.Duration) {
 	}
 }
 
-// Again looks at a URL out of turn, at most once in 30 s, because somebody needs what
-// it may have by now. It tells whether it did.
+// Again makes the next look at a URL ask it out of turn, at most once in 30 s, because
+// somebody needs what it may have by now. It tells whether to look: others may have
+// asked for the same reason a moment ago.
 func Again(s *Source) bool {
-	now := time.Now()
-	s.mutex.Lock()
-	if s.address == "" || !s.again.IsZero() && now.Sub(s.again) < between {
-		s.mutex.Unlock()
+	if s.address == "" {
 		return false
 	}
-	s.again = now
-	s.next = now
+	now := time.Now()
+	s.mutex.Lock()
+	if s.again.IsZero() || now.Sub(s.again) >= between {
+		s.again = now
+		s.next = now
+	}
 	s.mutex.Unlock()
-	Look(s, 0)
 	return true
 }
 
-func wait(flight chan struct{}) {
-	timer := time.NewTimer(patience)
-	defer timer.Stop()
-	select {
-	case <-flight:
-	case <-timer.C:
-	}
+// wait has no select: under Yaegi, all goroutines at the same one share its channels.
+func wait(flight context.Context) {
+	ctx, cancel := context.WithTimeout(flight, patience)
+	defer cancel()
+	<-ctx.Done()
 }
 
-func fetchInBackground(s *Source, flight chan struct{}, refresh time.Duration) {
+func fetchInBackground(s *Source, landed context.CancelFunc, refresh time.Duration) {
 	go func() {
-		defer close(flight)
+		defer landed()
 		defer recovered(s)
 		fetch(s, refresh)
 	}()
@@ -155,16 +157,17 @@ func ask(address, tag string) ([]byte, string, time.Duration, string) {
 	return content, response.Header.Get("ETag"), age, ""
 }
 
-// cause is the innermost error: the outer one quotes the address.
+// cause is the innermost error: the outer ones quote the address, and a port that is
+// another one each time.
 func cause(err error) string {
 	outer, ok := err.(*url.Error) //nolint:errorlint // client.Do returns nothing else, and errors.As costs the interpreter a wrapper.
-	if !ok {
-		return err.Error()
-	}
-	if outer.Timeout() {
+	if ok && outer.Timeout() {
 		return "no answer in " + slowest.String()
 	}
-	return outer.Err.Error()
+	for inner := errors.Unwrap(err); inner != nil; inner = errors.Unwrap(err) {
+		err = inner
+	}
+	return err.Error()
 }
 
 func maxAge(control string) time.Duration {

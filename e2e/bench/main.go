@@ -1,0 +1,344 @@
+// Command bench measures what ptlauth costs, side by side with what stands in its place, in one real Traefik: interleaved
+// rounds, so that the machine's noise hits all alike, and ratios, because nothing else carries over to another machine.
+// It writes docs/bench.md and docs/bench.svg.
+package main
+
+import (
+	"bufio"
+	"context"
+	"flag"
+	"fmt"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/golang-jwt/jwt/v4"
+
+	"github.com/getportal/ptlauth/e2e/traefik"
+)
+
+const secret = "a-secret-for-benchmarks-0123456789-abcdefghijklmnopqrstuvwxyz-0123456789"
+
+// browser is what a browser sends beside Host and Cookie.
+var browser = []string{
+	"Accept: text/html,application/xhtml+xml", "Accept-Encoding: gzip, deflate, br, zstd", "Accept-Language: en-US,en;q=0.9",
+	"Cache-Control: no-cache", "Referer: http://chat.example.com/", `Sec-Ch-Ua: "Chromium";v="140"`, "Sec-Ch-Ua-Mobile: ?0",
+	`Sec-Ch-Ua-Platform: "Linux"`, "Sec-Fetch-Dest: empty", "Sec-Fetch-Mode: cors", "Sec-Fetch-Site: same-origin",
+	"User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36",
+}
+
+// contender is one way to be asked.
+type contender struct {
+	name   string
+	router string
+	cookie string // empty: a script makes one for each request
+	status int
+	runs   map[int][]run // by connections
+}
+
+// run is what one round measured.
+type run struct{ rate, p50, p99, cpu float64 }
+
+func main() {
+	log.SetFlags(0)
+	rounds := flag.Int("rounds", 10, "rounds at 16 connections; a third of it at 1 and 128")
+	length := flag.Duration("length", 2*time.Second, "how long each contender is asked in each round")
+	out := flag.String("out", "", "folder for bench.md and bench.svg; empty: print only")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := measure(ctx, *rounds, *length, *out); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func measure(ctx context.Context, rounds int, length time.Duration, out string) error {
+	wrk, err := exec.LookPath("wrk")
+	if err != nil {
+		return fmt.Errorf("wrk is not installed: apt-get install wrk")
+	}
+	dir, err := os.MkdirTemp("", "ptlauth-bench-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	dynamic, err := arrange(dir)
+	if err != nil {
+		return err
+	}
+	_, file, _, _ := runtime.Caller(0)
+	noop := filepath.Join(filepath.Dir(file), "../interpreted/testdata/plugins-local/src/example.com/noop")
+	proxy, err := traefik.Start(ctx, traefik.Options{
+		Dynamic: dynamic, Static: "{log: {level: ERROR}, accessLog: null}", Progress: os.Stderr,
+		Plugins: map[string]string{"example.com/noop": noop},
+	})
+	if err != nil {
+		return err
+	}
+	defer proxy.Stop()
+
+	all := contenders()
+	for _, connections := range []int{16, 1, 128} {
+		n := rounds
+		if connections != 16 {
+			n = max(1, rounds/3)
+		}
+		for i := range n {
+			for j := range all {
+				// Another order each time: who comes first after a pause is not always the same.
+				c := all[(i+j)%len(all)]
+				one, err := ask(ctx, wrk, dir, proxy, c, connections, length)
+				if err != nil {
+					return fmt.Errorf("%s: %w", c.name, err)
+				}
+				c.runs[connections] = append(c.runs[connections], one)
+			}
+			log.Printf("%d connections, round %d of %d", connections, i+1, n)
+		}
+	}
+	report := write(all, rounds, length, resident(proxy.PID()))
+	fmt.Print(report)
+	if out == "" {
+		return nil
+	}
+	if err := os.WriteFile(filepath.Join(out, "bench.svg"), []byte(chart(all)), 0o644); err != nil {
+		return err
+	}
+	return replaceBetween(filepath.Join(out, "bench.md"), report)
+}
+
+func contenders() []*contender {
+	token := mint("abc123", 1700000000)
+	good := "theme=dark; authorization=" + token + "; lang=de"
+	forged := "theme=dark; authorization=" + token[:len(token)-12] + "AAAAAAAAAAAA; lang=de"
+	all := []*contender{
+		{name: "no middleware", router: "bare", cookie: good},
+		{name: "Traefik's headers middleware", router: "headers", cookie: good},
+		{name: "a plugin that does nothing", router: "noop", cookie: good},
+		{name: "ptlauth, remembered token", router: "ptlauth", cookie: good},
+		{name: "ptlauth, a new valid token each time", router: "ptlauth"},
+		{name: "ptlauth, forged token", router: "ptlauth", cookie: forged, status: http.StatusUnauthorized},
+		{name: "ForwardAuth, native Go server", router: "forward", cookie: good},
+		{name: "ForwardAuth, 5 ms to decide", router: "slow", cookie: good},
+	}
+	for _, c := range all {
+		c.runs = map[int][]run{}
+		if c.status == 0 {
+			c.status = http.StatusOK
+		}
+	}
+	return all
+}
+
+// arrange starts the app and the auth server, and returns Traefik's configuration in front of them.
+func arrange(dir string) (string, error) {
+	if err := os.WriteFile(filepath.Join(dir, "secret"), []byte(secret), 0o600); err != nil {
+		return "", err
+	}
+	if err := writeScript(dir); err != nil {
+		return "", err
+	}
+	app, err := serve(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte("hello"))
+	}))
+	if err != nil {
+		return "", err
+	}
+	quick, err := serve(http.HandlerFunc(authenticate))
+	if err != nil {
+		return "", err
+	}
+	slow, err := serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		time.Sleep(5 * time.Millisecond)
+		authenticate(w, r)
+	}))
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf(`
+http:
+  routers:
+    bare: {rule: "Host(`+"`bare`"+`)", service: app, entryPoints: [web]}
+    headers: {rule: "Host(`+"`headers`"+`)", service: app, middlewares: [headers], entryPoints: [web]}
+    noop: {rule: "Host(`+"`noop`"+`)", service: app, middlewares: [noop], entryPoints: [web]}
+    ptlauth: {rule: "Host(`+"`ptlauth`"+`)", service: app, middlewares: [ptlauth], entryPoints: [web]}
+    forward: {rule: "Host(`+"`forward`"+`)", service: app, middlewares: [forward], entryPoints: [web]}
+    slow: {rule: "Host(`+"`slow`"+`)", service: app, middlewares: [slow], entryPoints: [web]}
+  middlewares:
+    headers: {headers: {customRequestHeaders: {X-Ptl-User: abc123, X-Ptl-Client-Type: terminal, X-Ptl-Client-Id: abc123}}}
+    noop: {plugin: {noop: {greeting: ""}}}
+    ptlauth: {plugin: {ptlauth: {secretFile: %q}}}
+    forward: {forwardAuth: {address: %q, authResponseHeadersRegex: "^X-Ptl-.*"}}
+    slow: {forwardAuth: {address: %q, authResponseHeadersRegex: "^X-Ptl-.*"}}
+  services:
+    app: {loadBalancer: {servers: [{url: %q}]}}
+`, filepath.Join(dir, "secret"), quick, slow, app), nil
+}
+
+func serve(handler http.Handler) (string, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	go func() { _ = http.Serve(listener, handler) }()
+	return "http://" + listener.Addr().String(), nil
+}
+
+// authenticate does ptlauth's job behind ForwardAuth.
+func authenticate(w http.ResponseWriter, r *http.Request) {
+	cookie, err := r.Cookie("authorization")
+	if err != nil {
+		http.Error(w, "Unauthorized", http.StatusUnauthorized)
+		return
+	}
+	var claims jwt.RegisteredClaims
+	_, err = jwt.ParseWithClaims(cookie.Value, &claims, func(*jwt.Token) (any, error) { return []byte(secret), nil }, jwt.WithValidMethods([]string{"HS256"}))
+	if err != nil || claims.Subject == "" {
+		http.Error(w, "Unauthorized", http.StatusUnauthorized)
+		return
+	}
+	h := w.Header()
+	h.Set("X-Ptl-User", claims.Subject)
+	h.Set("X-Ptl-Client-Type", "terminal")
+	h.Set("X-Ptl-Client-Id", claims.Subject)
+}
+
+func mint(sub string, iat int64) string {
+	text, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"sub": sub, "iat": iat}).SignedString([]byte(secret))
+	if err != nil {
+		panic(err)
+	}
+	return text
+}
+
+// writeScript writes a script for wrk that sends another valid token with every request.
+func writeScript(dir string) error {
+	file, err := os.Create(filepath.Join(dir, "tokens"))
+	if err != nil {
+		return err
+	}
+	w := bufio.NewWriter(file)
+	for i := range 100_000 {
+		fmt.Fprintln(w, mint("abc123", 1600000000+int64(i)))
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	if err := file.Close(); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, "tokens.lua"), []byte(`
+local tokens, n = {}, 0
+for line in io.lines("`+filepath.Join(dir, "tokens")+`") do tokens[#tokens + 1] = line end
+math.randomseed(os.time())
+n = math.random(#tokens)
+request = function()
+  n = n % #tokens + 1
+  wrk.headers["Cookie"] = "theme=dark; authorization=" .. tokens[n] .. "; lang=de"
+  return wrk.format()
+end
+`), 0o600)
+}
+
+var (
+	rateLine    = regexp.MustCompile(`Requests/sec:\s+([\d.]+)`)
+	latencyLine = regexp.MustCompile(`(?m)^\s+(50|99)%\s+([\d.]+)(us|ms|s)`)
+	errorLine   = regexp.MustCompile(`Non-2xx or 3xx responses: (\d+)`)
+	countLine   = regexp.MustCompile(`(\d+) requests in`)
+)
+
+func ask(ctx context.Context, wrk, dir string, proxy *traefik.Traefik, c *contender, connections int, length time.Duration) (run, error) {
+	args := []string{"-t1", "-c" + strconv.Itoa(connections), "-d" + length.String(), "--latency", "-H", "Host: " + c.router}
+	for _, line := range browser {
+		args = append(args, "-H", line)
+	}
+	if c.cookie != "" {
+		args = append(args, "-H", "Cookie: "+c.cookie)
+	} else {
+		args = append(args, "-s", filepath.Join(dir, "tokens.lua"))
+	}
+	before := cpu(proxy.PID())
+	output, err := exec.CommandContext(ctx, wrk, append(args, proxy.URL("web")+"/api/rooms")...).CombinedOutput()
+	if err != nil {
+		return run{}, fmt.Errorf("%w: %s", err, output)
+	}
+	used := cpu(proxy.PID()) - before
+	text := string(output)
+	count := number(countLine.FindStringSubmatch(text))
+	refused := number(errorLine.FindStringSubmatch(text))
+	if c.status == http.StatusOK && refused > 0 || c.status != http.StatusOK && refused < count*0.99 || count == 0 {
+		return run{}, fmt.Errorf("not every answer was %d:\n%s", c.status, text)
+	}
+	one := run{rate: number(rateLine.FindStringSubmatch(text)), cpu: used / count * 10_000}
+	for _, match := range latencyLine.FindAllStringSubmatch(text, -1) {
+		value, _ := strconv.ParseFloat(match[2], 64)
+		value *= map[string]float64{"us": 1e-3, "ms": 1, "s": 1e3}[match[3]]
+		if match[1] == "50" {
+			one.p50 = value
+		} else {
+			one.p99 = value
+		}
+	}
+	return one, nil
+}
+
+func number(match []string) float64 {
+	if match == nil {
+		return 0
+	}
+	value, _ := strconv.ParseFloat(match[1], 64)
+	return value
+}
+
+// cpu is the time that a process has used so far, in seconds.
+func cpu(pid int) float64 {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0
+	}
+	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
+	user, _ := strconv.ParseFloat(fields[11], 64)
+	system, _ := strconv.ParseFloat(fields[12], 64)
+	return (user + system) / 100
+}
+
+// resident is a process's memory in MiB.
+func resident(pid int) float64 {
+	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	return number(regexp.MustCompile(`VmRSS:\s+(\d+)`).FindStringSubmatch(string(text))) / 1024
+}
+
+// spread is the median of values and their quartiles.
+func spread(values []float64) (low, median, high float64) {
+	sorted := slices.Sorted(slices.Values(values))
+	at := func(q float64) float64 { return sorted[int(q*float64(len(sorted)-1)+0.5)] }
+	return at(0.25), at(0.5), at(0.75)
+}
+
+// ratios are a contender's rates against another's, round by round.
+func ratios(c, base *contender, connections int) []float64 {
+	var all []float64
+	for i, one := range c.runs[connections] {
+		all = append(all, one.rate/base.runs[connections][i].rate)
+	}
+	return all
+}
+
+func column(runs []run, field func(run) float64) float64 {
+	var values []float64
+	for _, one := range runs {
+		values = append(values, field(one))
+	}
+	_, median, _ := spread(values)
+	return median
+}
