@@ -31,17 +31,33 @@ import (
 // through to another one, without a check. Such a middleware answers every request
 // with 503 and names all mistakes in Traefik's log.
 func New(_ context.Context, next http.Handler, config *Config, name string) (http.Handler, error) {
+	m := &made{handler: &refusal{}}
+	build(m, next, config, name)
+	return m.handler, nil
+}
+
+type made struct{ handler http.Handler }
+
+// build leaves the refusal in place after a panic, which would end the goroutine on
+// which Traefik applies configurations, for good.
+func build(m *made, next http.Handler, config *Config, name string) {
+	defer func() {
+		if recover() != nil {
+			journal.State(name, name+" cannot be made and answers every request with 503: please report this as a bug of ptlauth")
+		}
+	}()
 	policy, report := compile(config)
 	problems := report.Problems()
 	if len(problems) > 0 {
 		journal.State(name, name+" is misconfigured and answers every request with 503: "+report.String())
-		return &refusal{}, nil
+		return
+	}
+	if policy.apps != nil {
+		m.handler = &portal{next: next, name: name, policy: policy}
+	} else {
+		m.handler = newGate(next, name, policy, policy.rules)
 	}
 	journal.State(name, "")
-	if policy.apps != nil {
-		return &portal{next: next, name: name, policy: policy}, nil
-	}
-	return newGate(next, name, policy, policy.rules), nil
 }
 
 // newGate makes the gate in front of one app and looks at the world once.

@@ -109,8 +109,20 @@ func watch(g *gate) {
 
 	current := now(g)
 	seconds := time.Now().Unix()
-
+	for _, s := range doubtful(all, current, seconds) {
+		if !isGood(g, current, s, seconds) {
+			s.end()
+		}
+	}
 	all.mutex.Lock()
+	all.watch.Reset(untilEnd(current))
+	all.mutex.Unlock()
+}
+
+// doubtful are the sockets that may not be good any more.
+func doubtful(all *sockets, current *view, seconds int64) []*socket {
+	all.mutex.Lock()
+	defer all.mutex.Unlock()
 	var open []*socket
 	if all.seen == nil || !isSame(all.seen, current) || all.earliest > 0 && all.earliest <= seconds {
 		all.earliest = 0
@@ -122,16 +134,7 @@ func watch(g *gate) {
 		}
 	}
 	all.seen = current
-	all.mutex.Unlock()
-
-	for _, s := range open {
-		if !isGood(g, current, s, seconds) {
-			s.end()
-		}
-	}
-	all.mutex.Lock()
-	all.watch.Reset(untilEnd(current))
-	all.mutex.Unlock()
+	return open
 }
 
 // isSame tells whether the same keys and terminals are good in both views.

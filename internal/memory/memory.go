@@ -86,7 +86,8 @@ func forgetAfter(m *Memory, period int, rest time.Duration) *time.Timer {
 func forget(m *Memory, period int) {
 	defer func() {
 		if recover() != nil {
-			journal.Error("remembered decisions could not be forgotten: please report this as a bug of ptlauth")
+			journal.Error("remembered decisions were forgotten with difficulty: please report this as a bug of ptlauth")
+			forgetAll(m)
 		}
 	}()
 	m.mutex.Lock()
@@ -95,6 +96,14 @@ func forget(m *Memory, period int) {
 		drop(m)
 		m.period++
 	}
+}
+
+// forgetAll relies on nothing but the map: whoever is still found in it is let in.
+func forgetAll(m *Memory) {
+	m.Decisions.Range(func(key, _ interface{}) bool {
+		m.Decisions.Delete(key)
+		return true
+	})
 }
 
 func drop(m *Memory) {

@@ -54,6 +54,7 @@ type Source struct {
 	address  string
 	caching  bool            // as long as its Cache-Control says
 	flight   context.Context // done when the answer is here; nil: nobody has asked
+	patient  time.Time       // until when anybody waits for it
 	tag      string
 	next     time.Time
 	failures int
@@ -124,6 +125,29 @@ func Value(s *Source) interface{} {
 	return s.value
 }
 
+// bug is what is wrong after a panic.
+const bug = "could not be read because of a bug in ptlauth: please report it"
+
+type outcome struct {
+	value   interface{}
+	problem string
+}
+
+// parse has a panic spoil one content: while Traefik makes a middleware, it would end
+// the goroutine that applies configurations. Under Yaegi, a named result would keep its
+// value until the next call.
+func parse(s *Source, content []byte, o *outcome) {
+	defer func() {
+		if recover() != nil {
+			o.value = nil
+			o.problem = bug
+		}
+	}()
+	value, problem := s.parse(content)
+	o.value = value
+	o.problem = problem
+}
+
 // settle notes the outcome of a look and returns what is wrong. A nil content is one
 // that has not changed.
 func settle(s *Source, content []byte, problem string) string {
@@ -137,7 +161,10 @@ func settle(s *Source, content []byte, problem string) string {
 	s.mutex.Unlock()
 	var value interface{}
 	if isNew {
-		value, problem = s.parse(content)
+		o := &outcome{}
+		parse(s, content, o)
+		value = o.value
+		problem = o.problem
 	}
 	s.mutex.Lock()
 	if isNew && problem == "" {

@@ -33,13 +33,15 @@ func lookAtURL(s *Source, refresh time.Duration) {
 	if s.flight == nil && !now.Before(s.next) {
 		ctx, landed := context.WithCancel(context.Background())
 		s.flight = ctx
+		s.patient = now.Add(patience)
 		fetchInBackground(s, landed, refresh)
 	}
 	flight := s.flight
+	until := s.patient
 	failing := s.failures > 0
 	s.mutex.Unlock()
 	if flight != nil && !failing {
-		wait(flight)
+		wait(flight, until)
 	}
 }
 
@@ -61,8 +63,8 @@ func Again(s *Source) bool {
 }
 
 // wait has no select: under Yaegi, all goroutines at the same one share its channels.
-func wait(flight context.Context) {
-	ctx, cancel := context.WithTimeout(flight, patience)
+func wait(flight context.Context, until time.Time) {
+	ctx, cancel := context.WithDeadline(flight, until)
 	defer cancel()
 	<-ctx.Done()
 }
@@ -70,18 +72,16 @@ func wait(flight context.Context) {
 func fetchInBackground(s *Source, landed context.CancelFunc, refresh time.Duration) {
 	go func() {
 		defer landed()
-		defer recovered(s)
+		// A panic on this goroutine would end Traefik. Under Yaegi, recover works in a
+		// closure and in no other deferred function.
+		defer func() {
+			if recover() != nil {
+				land(s, longestPause, true)
+				settle(s, nil, bug)
+			}
+		}()
 		fetch(s, refresh)
 	}()
-}
-
-// recovered keeps a panic on this goroutine from ending Traefik.
-func recovered(s *Source) {
-	failure := recover()
-	if failure != nil {
-		land(s, longestPause, true)
-		settle(s, nil, "could not be read because of a bug in ptlauth: please report it")
-	}
 }
 
 func fetch(s *Source, refresh time.Duration) {
