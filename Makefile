@@ -2,6 +2,8 @@
 # make test        everything: vet, lint, unit tests, the corpus three times, real apps
 # make test-fast   the inner loop: under a minute, without Traefik
 # make fuzz        every fuzz target for a minute
+# make bench       ratios in one real Traefik, into docs/bench.md; needs wrk
+# make bench-fast  the interpreted plugin alone, as multiples of a plugin that does nothing
 
 GOLANGCI = go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 MODULES  = . e2e
@@ -9,7 +11,7 @@ MODULES  = . e2e
 # Tests note here what they left out for want of a program.
 export LEFT_OUT = $(CURDIR)/.left-out
 
-.PHONY: demo test test-fast test-e2e fuzz vet lint vendor clean
+.PHONY: demo test test-fast test-e2e fuzz bench bench-fast vet lint vendor clean
 
 demo:
 	@cd e2e && exec go run ./demo
@@ -38,11 +40,17 @@ fuzz:
 	  done; \
 	done
 
+bench:
+	cd e2e && go run ./bench -out ../docs
+
+bench-fast:
+	cd e2e && go test -run '^$$' -bench . ./interpreted
+
 vet:
 	@for module in $(MODULES); do (cd $$module && go vet ./...) || exit 1; done
 
 lint:
-	@for module in $(MODULES); do (cd $$module && $(GOLANGCI) run --config $(CURDIR)/.golangci.yml ./...) || exit 1; done
+	@for module in $(MODULES); do (cd $$module && $(GOLANGCI) run --allow-parallel-runners --config $(CURDIR)/.golangci.yml ./...) || exit 1; done
 
 vendor:
 	go mod tidy
