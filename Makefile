@@ -2,6 +2,7 @@
 # make test        everything: vet, lint, unit tests, the corpus three times, real apps
 # make test-fast   the inner loop: under a minute, without Traefik
 # make fuzz        every fuzz target for a minute
+# make soak        ten minutes of load, reloads, rotations and broken files
 # make bench       ratios in one real Traefik, into docs/bench.md; needs wrk
 # make bench-fast  the interpreted plugin alone, as multiples of a plugin that does nothing
 
@@ -11,7 +12,7 @@ MODULES  = . e2e
 # Tests note here what they left out for want of a program.
 export LEFT_OUT = $(CURDIR)/.left-out
 
-.PHONY: demo test test-fast test-e2e fuzz bench bench-fast vet lint vendor clean
+.PHONY: demo test test-fast test-e2e fuzz soak bench bench-fast vet lint vendor clean
 
 demo:
 	@cd e2e && exec go run ./demo
@@ -39,6 +40,9 @@ fuzz:
 	    echo "$$package $$target"; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZ) $$package || exit 1; \
 	  done; \
 	done
+
+soak:
+	cd e2e && PTLAUTH_SOAK=10m go test -count=1 -timeout 20m -run '^TestSoak$$' -v .
 
 bench:
 	cd e2e && go run ./bench -out ../docs
