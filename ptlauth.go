@@ -234,7 +234,7 @@ func remember(g *gate, r *http.Request, current *view, key string, d *memory.Dec
 // line decides.
 func repeat(g *gate, w http.ResponseWriter, r *http.Request, rule *access.Rule) bool {
 	key := memoryKey(g, r, rule)
-	if key == "" || g.policy.activity != nil && g.app == nil {
+	if key == "" {
 		return false
 	}
 	known, ok := g.memory.Decisions.Load(key)

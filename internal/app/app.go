@@ -71,7 +71,7 @@ func Find(d *Directory, label string) *App {
 	if !IsInstalled(a) {
 		return nil
 	}
-	a.source = source.File("app "+d.portal.ID+" "+d.portal.Domain, a.path, parser(label, d.portal))
+	a.source = source.File("app "+d.portal.ID+" "+d.portal.Domain, a.path, parser(a.path, d.portal))
 	return a
 }
 
@@ -101,13 +101,13 @@ type Rules struct {
 
 // parser is a function of its own because closures made in one loop would share their
 // variables under Yaegi.
-func parser(label string, portal *placeholder.Portal) source.Parse {
+func parser(path string, portal *placeholder.Portal) source.Parse {
 	return func(content []byte) (interface{}, string) {
-		return parse(content, label, portal)
+		return parse(content, path, portal)
 	}
 }
 
-func parse(content []byte, label string, portal *placeholder.Portal) (interface{}, string) {
+func parse(content []byte, path string, portal *placeholder.Portal) (interface{}, string) {
 	var meta map[string]interface{}
 	err := json.Unmarshal(content, &meta)
 	if err != nil || meta == nil || !utf8.Valid(content) {
@@ -128,9 +128,9 @@ func parse(content []byte, label string, portal *placeholder.Portal) (interface{
 		left = append(left, problems...)
 	}
 	if len(left) > 0 {
-		journal.State("app "+label, "the app "+label+" is not sent all of its headers: "+strings.Join(left, "; "))
+		journal.State(path, path+" names headers that are left out: "+strings.Join(left, "; "))
 	} else {
-		journal.State("app "+label, "")
+		journal.State(path, "")
 	}
 	return &Rules{Access: access.Sorted(rules)}, ""
 }
