@@ -29,8 +29,8 @@ test-e2e:
 
 test-fast:
 	go vet ./...
-	go test ./...
-	cd e2e && go test -count=1 ./interpreted ./decode
+	go test -short ./...
+	cd e2e && go test -short -count=1 ./interpreted ./decode
 
 # Every fuzz target for a minute; their seeds are part of make test.
 FUZZ = 60s

@@ -17,6 +17,9 @@ type mutation struct{ Protection, File, From, To, Case string }
 // TestMutations switches off every protection in turn, in a copy of the plugin, and wants the case that guards it to fail:
 // a case that passes all the same guards nothing.
 func TestMutations(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it loads the plugin seventy times")
+	}
 	text, err := os.ReadFile("../../testdata/mutations.json")
 	if err != nil {
 		t.Fatal(err)

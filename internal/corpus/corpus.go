@@ -296,6 +296,16 @@ func (c *Case) steps() []Step {
 	return c.Steps
 }
 
+// Waits tells whether the case lets time pass, which a quick run of the tests may leave out.
+func (c *Case) Waits() bool {
+	for _, step := range c.Steps {
+		if step.Wait > 0 || step.Within > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // String names the case's file and the case.
 func (c *Case) String() string {
 	return fmt.Sprintf("%s: %s %q", c.File, c.ID, c.Name)
