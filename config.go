@@ -176,7 +176,7 @@ type Config struct {
 	// Activity tells a server which app is in use, as ForwardAuth would: a GET with
 	// X-Forwarded-Host, X-Forwarded-Uri, X-Forwarded-Method, X-Forwarded-Proto and the
 	// terminal's cookie. Portal's own auth endpoint wakes and keeps its apps by that.
-	// Nobody waits for it. Of requests that are alike, one is told in each refresh.
+	// Nobody waits for it.
 	//
 	//   - activity.url (address): who is told
 	//   - activity.interval (duration, default 5s): at most once per app in this time

@@ -234,7 +234,8 @@ func remember(g *gate, r *http.Request, current *view, key string, d *memory.Dec
 // line decides.
 func repeat(g *gate, w http.ResponseWriter, r *http.Request, rule *access.Rule) bool {
 	key := memoryKey(g, r, rule)
-	if key == "" {
+	// One middleware may stand in front of several hosts, each of which is told of.
+	if key == "" || g.policy.activity != nil && g.app == nil {
 		return false
 	}
 	known, ok := g.memory.Decisions.Load(key)
