@@ -324,12 +324,13 @@ func readLoginURL(top *option.Section) string {
 	if text == "" {
 		return ""
 	}
-	address, err := url.Parse(strings.ReplaceAll(text, "{url}", ""))
+	address := strings.ReplaceAll(text, "{url}", "")
 	isPath := strings.HasPrefix(text, "/") && !strings.HasPrefix(text, "//")
-	if err != nil || !isPath && (address.Host == "" || address.Scheme != "https" && address.Scheme != "http") {
+	_, err := url.Parse(address)
+	if err != nil || !isPath && !option.IsAddress(address) {
 		top.Problem("loginURL", "is not an address: write https://HOST/PATH?next={url}, or a path of the same host")
 	}
-	if strings.Contains(strings.ReplaceAll(text, "{url}", ""), "{") {
+	if strings.Contains(address, "{") {
 		top.Problem("loginURL", "has a placeholder that is not understood: the only one here is {url}")
 	}
 	return text

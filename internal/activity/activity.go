@@ -5,7 +5,6 @@ package activity
 import (
 	"io"
 	"net/http"
-	"net/url"
 	"strconv"
 	"sync"
 	"time"
@@ -59,8 +58,7 @@ func Read(top *option.Section) *Receiver {
 	if !given {
 		return nil
 	}
-	parsed, err := url.Parse(r.address)
-	if err != nil || parsed.Host == "" || parsed.Scheme != "https" && parsed.Scheme != "http" {
+	if !option.IsAddress(r.address) {
 		s.Problem("url", "is not an address: write http://HOST/PATH")
 	}
 	if r.interval < 100*time.Millisecond {

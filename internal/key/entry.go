@@ -1,7 +1,6 @@
 package key
 
 import (
-	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -126,8 +125,7 @@ func readFile(s *option.Section, name, path string, d demand) *Entry {
 }
 
 func readURL(s *option.Section, name, address string, d demand) *Entry {
-	parsed, err := url.Parse(address)
-	if err != nil || parsed.Host == "" || parsed.Scheme != "https" && parsed.Scheme != "http" {
+	if !option.IsAddress(address) {
 		s.Problem(name, "is not an address: write https://HOST/PATH")
 		return nil
 	}

@@ -7,6 +7,7 @@
 package option
 
 import (
+	"net/url"
 	"sort"
 	"strconv"
 	"strings"
@@ -351,6 +352,12 @@ func IsEmpty(value interface{}) bool {
 	}
 	entries, ok := Map(value)
 	return ok && len(entries) == 0
+}
+
+// IsAddress tells whether the text is a URL that can be asked: http or https, and a host.
+func IsAddress(text string) bool {
+	parsed, err := url.Parse(text)
+	return err == nil && parsed.Host != "" && (parsed.Scheme == "https" || parsed.Scheme == "http")
 }
 
 func isDigits(text string) bool {

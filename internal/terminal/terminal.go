@@ -3,7 +3,6 @@ package terminal
 
 import (
 	"encoding/json"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -75,8 +74,7 @@ func Read(top *option.Section) *List {
 }
 
 func readURL(s *option.Section, address string) *List {
-	parsed, err := url.Parse(address)
-	if err != nil || parsed.Host == "" || parsed.Scheme != "https" && parsed.Scheme != "http" {
+	if !option.IsAddress(address) {
 		s.Problem("url", "is not an address: write http://HOST/PATH")
 		return nil
 	}
