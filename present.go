@@ -2,6 +2,7 @@ package ptlauth
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/getportal/ptlauth/internal/key"
@@ -14,39 +15,43 @@ const grace = time.Second
 // present is what a gate knows of the world outside. It is looked at anew once per
 // `refresh`, by the request that finds it out of date.
 type present struct {
+	known atomic.Value // *view
 	mutex sync.Mutex
 	look  chan struct{} // closed when the look that is under way has ended; nil: none is
-	known *view
 }
 
 // view is the world as it was at the beginning of a period.
 type view struct {
 	period   int
 	end      time.Time
+	ready    bool       // there are keys and a list of terminals
 	keys     []*key.Key // those that can be read
 	complete bool       // whether that is all of them
 	registry *terminal.Registry
+
+	sets  sync.Map // the headers of terminals that have asked, by sub
+	asked int64    // how many that are
 }
 
 // now returns the world as it is, or as it was at most `refresh` ago. Only after a
 // long silence do several requests wait for the one that looks.
 func now(g *gate) *view {
-	at := time.Now()
-	p := g.present
-	p.mutex.Lock()
-	v := p.known
-	p.mutex.Unlock()
-	if v == nil || !at.Before(v.end) {
-		return newest(g, at)
+	v, ok := g.present.known.Load().(*view)
+	if ok && time.Now().Before(v.end) {
+		return v
 	}
-	return v
+	return newest(g, time.Now())
 }
 
 // newest looks, or leaves that to the request that is looking already.
 func newest(g *gate, at time.Time) *view {
 	p := g.present
 	p.mutex.Lock()
-	v := p.known
+	v := latest(p)
+	if v != nil && at.Before(v.end) {
+		p.mutex.Unlock()
+		return v
+	}
 	look := p.look
 	if look == nil {
 		p.look = make(chan struct{})
@@ -58,10 +63,7 @@ func newest(g *gate, at time.Time) *view {
 		return v
 	}
 	<-look
-	p.mutex.Lock()
-	v = p.known
-	p.mutex.Unlock()
-	return v
+	return latest(p)
 }
 
 // renew looks at files and URLs, which takes no longer than a server may.
@@ -77,12 +79,17 @@ func renew(g *gate, before *view, at time.Time) *view {
 		complete: complete,
 		registry: terminal.Look(g.policy.terminals, refresh),
 	}
+	v.ready = len(keys) > 0 && v.registry != nil
 	if before != nil {
 		v.period = before.period + 1
 	}
-	p.mutex.Lock()
-	p.known = v
-	p.mutex.Unlock()
+	p.known.Store(v)
+	return v
+}
+
+// latest is what is known; nil: nothing is.
+func latest(p *present) *view {
+	v, _ := p.known.Load().(*view)
 	return v
 }
 

@@ -69,10 +69,12 @@ func newGate(next http.Handler, name string, p *policy, rules access.Rules) *gat
 		rules:   rules,
 		guard:   header.NewGuard(access.Injected(rules)),
 		plain:   len(rules) == 1 && !rules[0].Closed && p.carriers.Header == "" && p.carriers.Query == "" && p.apps == nil,
+		shared:  len(rules) == 1 && access.IsByTerminal(rules[0]),
 		memory:  &memory.Memory{},
 		present: &present{},
 		sockets: &sockets{},
 	}
+	g.strict = g.plain && !rules[0].Public && !p.passPreflight
 	now(g)
 	return g
 }
@@ -92,6 +94,8 @@ type gate struct {
 	rules   access.Rules
 	guard   *header.Guard
 	plain   bool // the Cookie line alone decides
+	strict  bool // moreover, nobody is admitted without a good token
+	shared  bool // all tokens of a terminal get the same headers
 	memory  *memory.Memory
 	present *present
 	sockets *sockets
@@ -146,15 +150,27 @@ func admit(g *gate, w http.ResponseWriter, r *http.Request, d *memory.Decision) 
 	g.next.ServeHTTP(w, r)
 }
 
-// decide finds out who asks, and admits or denies.
+// decide finds out who asks, and admits or denies. It is short for the ordinary
+// request: one token, in the one Cookie line that decides.
 func decide(g *gate, w http.ResponseWriter, r *http.Request) {
 	if !g.plain || r.Method == "CONNECT" {
 		decideByPath(g, w, r)
 		return
 	}
 	current := now(g)
-	found := carrier.Find(g.policy.carriers, r)
-	conclude(g, w, r, g.rules[0], current, found, identify(g.policy, current, r, found))
+	found := carrier.Glance(g.policy.carriers, r.Header["Cookie"])
+	if found == nil || !current.ready {
+		decideClosely(g, w, r, g.rules[0], current)
+		return
+	}
+	v := judge(g.policy, current, found.Sole, true)
+	if v.status == http.StatusOK {
+		v = accept(g.policy, r, v)
+	} else if g.strict {
+		deny(g, w, r, v)
+		return
+	}
+	conclude(g, w, r, g.rules[0], current, found, v)
 }
 
 // decideByPath decides where more than the Cookie line does: the method, the app as it
@@ -174,45 +190,60 @@ func decideByPath(g *gate, w http.ResponseWriter, r *http.Request) {
 	if repeat(g, w, r, rule) {
 		return
 	}
-	found := carrier.Find(g.policy.carriers, r)
-	conclude(g, w, r, rule, current, found, identify(g.policy, current, r, found))
+	decideClosely(g, w, r, rule, current)
 }
 
-// conclude does what the verdict says; on a public path, who is not admitted as a
-// terminal is admitted as nobody.
-func conclude(g *gate, w http.ResponseWriter, r *http.Request, rule *access.Rule, current *view, found *carrier.Found, v *verdict) {
-	if v.status == http.StatusOK {
-		v = render(rule, v)
+func decideClosely(g *gate, w http.ResponseWriter, r *http.Request, rule *access.Rule, current *view) {
+	found := carrier.Find(g.policy.carriers, r)
+	v := identify(g.policy, current, r, found)
+	if rule.Closed && v.status == http.StatusOK {
+		v = refused(http.StatusUnauthorized, denial.NoToken, "the path is for peers, and there are none")
 	}
-	if v.status == http.StatusOK {
-		forward(g, w, r, rule, current, found, v)
+	conclude(g, w, r, rule, current, found, v)
+}
+
+// conclude does what the verdict says.
+func conclude(g *gate, w http.ResponseWriter, r *http.Request, rule *access.Rule, current *view, found *carrier.Found, v *verdict) {
+	if v.status != http.StatusOK {
+		reject(g, w, r, rule, current, found, v)
 		return
 	}
+	set, problem := headers(g, rule, current, v)
+	if problem != "" {
+		reject(g, w, r, rule, current, found, refused(http.StatusForbidden, denial.Insufficient, problem))
+		return
+	}
+	forward(g, w, r, rule, current, found, v, set)
+}
+
+// reject denies, but on a public path who is not admitted as a terminal is admitted as
+// nobody.
+func reject(g *gate, w http.ResponseWriter, r *http.Request, rule *access.Rule, current *view, found *carrier.Found, v *verdict) {
 	if rule.Public || g.policy.passPreflight && isPreflight(r) {
-		forward(g, w, r, rule, current, found, render(rule, anonymous()))
+		forward(g, w, r, rule, current, found, anonymous, rule.Nobody)
 		return
 	}
 	deny(g, w, r, v)
 }
 
-// forward sends an admitted request on, and remembers the decision as long as the
-// world is as it is and the token is good.
-func forward(g *gate, w http.ResponseWriter, r *http.Request, rule *access.Rule, current *view, found *carrier.Found, v *verdict) {
-	if g.policy.activity != nil {
-		activity.Tell(g.policy.activity, use(g.policy, r, v))
+// forward sends an admitted request on with a set of headers, and remembers the decision
+// as long as the world is as it is and the token is good.
+func forward(g *gate, w http.ResponseWriter, r *http.Request, rule *access.Rule, current *view, found *carrier.Found, v *verdict, set *access.Set) {
+	d := &memory.Decision{Names: set.Names, Values: set.Values}
+	key := found.Line
+	if !g.plain || key == "" || g.policy.activity != nil {
+		key = prepare(g, r, rule, found, v, d)
+	} else {
+		d.Cookie = carrier.Rest(found)
 	}
-	key := ""
-	if v.token != nil && (v.token.Until == 0 || outlives(v.token, current)) {
-		key = memoryKey(g, r, rule)
-	}
-	carrier.Remove(g.policy.carriers, r, found)
-	d := &memory.Decision{Cookie: r.Header["Cookie"], Names: v.names, Values: v.values}
-	if key != "" {
-		remember(g, r, current, key, d)
-	}
-	if v.token != nil && r.Header["Upgrade"] != nil {
-		serveSocket(g, current, w, r, d, v)
-		return
+	if v.token != nil {
+		if key != "" && (v.token.Until == 0 || outlives(v.token, current)) {
+			memory.Keep(g.memory, current.period, current.end, key, d)
+		}
+		if r.Header["Upgrade"] != nil {
+			serveSocket(g, current, w, r, d, v)
+			return
+		}
 	}
 	admit(g, w, r, d)
 }
@@ -222,12 +253,20 @@ func outlives(t *token.Token, current *view) bool {
 	return time.Unix(t.Until, 0).After(current.end)
 }
 
-// remember keeps the decision, with what is left of the header that carried the token.
-func remember(g *gate, r *http.Request, current *view, key string, d *memory.Decision) {
-	if !g.plain && g.policy.carriers.Header != "" {
+// prepare does what few requests need: it tells of the visit, takes the token out where
+// that takes more than another Cookie line, and returns what the decision may be
+// remembered by.
+func prepare(g *gate, r *http.Request, rule *access.Rule, found *carrier.Found, v *verdict, d *memory.Decision) string {
+	if g.policy.activity != nil {
+		activity.Tell(g.policy.activity, use(g.policy, r, v))
+	}
+	key := memoryKey(g, r, rule)
+	carrier.Remove(g.policy.carriers, r)
+	d.Cookie = r.Header["Cookie"]
+	if g.policy.carriers.Header != "" {
 		d.Header = r.Header[g.policy.carriers.Header]
 	}
-	memory.Keep(g.memory, current.period, current.end, key, d)
+	return key
 }
 
 // repeat admits a request that was decided on a moment ago, where more than the Cookie
@@ -239,65 +278,64 @@ func repeat(g *gate, w http.ResponseWriter, r *http.Request, rule *access.Rule) 
 		return false
 	}
 	known, ok := g.memory.Decisions.Load(key)
-	if !ok || r.Header["Upgrade"] != nil || !isRepeatable(g, r) {
+	if !ok || r.Header["Upgrade"] != nil || r.Method != "GET" && !isRepeatable(g, r) {
 		return false
 	}
 	d := known.(*memory.Decision)
-	name := g.policy.carriers.Header
-	if name != "" {
-		if d.Header == nil {
-			delete(r.Header, name)
-		} else {
-			r.Header[name] = d.Header
-		}
+	if g.policy.carriers.Header != "" {
+		putBack(r.Header, g.policy.carriers.Header, d)
 	}
 	admit(g, w, r, d)
 	return true
 }
 
-// longestKey bounds what a decision is remembered by, in bytes.
-const longestKey = 16 << 10
+func putBack(h http.Header, name string, d *memory.Decision) {
+	if d.Header == nil {
+		delete(h, name)
+	} else {
+		h[name] = d.Header
+	}
+}
 
 // memoryKey is all that a decision hangs on, the path's rule included; empty where
 // that cannot be said in one text.
 func memoryKey(g *gate, r *http.Request, rule *access.Rule) string {
 	cookie := r.Header["Cookie"]
-	if !g.plain {
-		return longKey(g, r, rule, cookie)
-	}
-	if len(cookie) != 1 || len(cookie[0]) > longestKey {
-		return ""
-	}
-	return cookie[0]
-}
-
-func longKey(g *gate, r *http.Request, rule *access.Rule, cookie []string) string {
 	c := g.policy.carriers
 	if len(cookie) > 1 || c.Query != "" && (r.URL.RawQuery != "" || r.Header["Referer"] != nil) {
 		return ""
 	}
-	key := rule.Prefix + "\x00" + strings.Join(cookie, "")
-	if c.Header != "" {
-		values := r.Header[c.Header]
-		if len(values) > 1 {
-			return ""
-		}
-		key += "\x00" + strings.Join(values, "")
+	if g.plain {
+		return strings.Join(cookie, "")
 	}
-	if len(key) > longestKey {
+	if c.Header != "" {
+		return longKey(r.Header[c.Header], rule.Prefix, cookie)
+	}
+	return rule.Prefix + "\x00" + strings.Join(cookie, "")
+}
+
+func longKey(values []string, prefix string, cookie []string) string {
+	if len(values) > 1 {
 		return ""
 	}
-	return key
+	return prefix + "\x00" + strings.Join(cookie, "") + "\x00" + strings.Join(values, "")
 }
 
 // deny answers in the app's place and tells the operator why.
 func deny(g *gate, w http.ResponseWriter, r *http.Request, v *verdict) {
-	journal.Denied(g.name, denial.Name(v.status), r.Method, r.Host+r.URL.EscapedPath(), v.reason)
-	if v.status == http.StatusUnauthorized && g.policy.loginURL != "" && denial.IsNavigation(r) {
-		denial.Redirect(w, denial.Login(g.policy.loginURL, wanted(g.policy, r)))
-		return
+	journal.Denied(g.name, v.status, r, v.reason)
+	if g.policy.loginURL == "" || !redirect(g, w, r, v) {
+		denial.Write(w, r, v.status, v.failure)
 	}
-	denial.Write(w, r, v.status, v.failure)
+}
+
+// redirect sends a person to the login page, and tells whether it did.
+func redirect(g *gate, w http.ResponseWriter, r *http.Request, v *verdict) bool {
+	if v.status != http.StatusUnauthorized || !denial.IsNavigation(r) {
+		return false
+	}
+	denial.Redirect(w, denial.Login(g.policy.loginURL, wanted(g.policy, r)))
+	return true
 }
 
 // use is what Portal is told of an admitted request.

@@ -29,6 +29,8 @@ type Options struct {
 	Alias string
 	// Log is told what Traefik would log, in lines of JSON. Nil: nothing is.
 	Log io.Writer
+	// Level is that of Traefik's log. The zero value stands for DEBUG, where a plugin's lines are.
+	Level zerolog.Level
 }
 
 // Plugin is a loaded plugin: one interpreter, as in one Traefik.
@@ -66,7 +68,7 @@ func Load(options Options) (*Plugin, error) {
 	}
 	defer os.Chdir(before)
 	defer func(logger zerolog.Logger) { log.Logger = logger }(log.Logger)
-	log.Logger = zerolog.New(zerolog.SyncWriter(output)).With().Timestamp().Caller().Logger().Level(zerolog.DebugLevel)
+	log.Logger = zerolog.New(zerolog.SyncWriter(output)).With().Timestamp().Caller().Logger().Level(options.Level)
 
 	descriptors := map[string]plugins.LocalDescriptor{alias: {ModuleName: module}}
 	if err := plugins.SetupLocalPlugins(descriptors); err != nil {

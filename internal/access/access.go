@@ -41,6 +41,9 @@ type Rule struct {
 	// Omitted are the names that are taken out of a request and not injected.
 	Omitted []string
 
+	// Nobody is what a visitor's request is sent on with of whom nothing is known.
+	Nobody *Set
+
 	lower   string
 	private *Rule // a public rule's twin for paths that are ambiguous
 }
@@ -81,8 +84,10 @@ func Sorted(rules Rules) Rules {
 		rules = append(rules, &Rule{})
 	}
 	for _, rule := range rules {
+		nobody, _ := Values(rule, placeholder.Anonymous)
+		rule.Nobody = nobody
 		// The prefix tells the twin's decisions apart: no path holds a line break.
-		rule.private = &Rule{Prefix: rule.Prefix + "\n", Closed: rule.Closed, Headers: rule.Headers, Omitted: rule.Omitted}
+		rule.private = &Rule{Prefix: rule.Prefix + "\n", Closed: rule.Closed, Headers: rule.Headers, Omitted: rule.Omitted, Nobody: rule.Nobody}
 	}
 	return rules
 }
@@ -293,11 +298,16 @@ func longest(rules Rules, path string) *Rule {
 	return rules[len(rules)-1]
 }
 
-// Values renders a rule's headers for a visitor: the names and values to set. A
-// problem, the last result, means that the request must be denied.
-func Values(rule *Rule, v *placeholder.Visitor) ([]string, [][]string, string) {
-	var names []string
-	var values [][]string
+// Set is the headers that a request is sent on with. Requests share it.
+type Set struct {
+	Names  []string
+	Values [][]string
+}
+
+// Values renders a rule's headers for a visitor. A problem, the second result, means
+// that the request must be denied.
+func Values(rule *Rule, v *placeholder.Visitor) (*Set, string) {
+	set := &Set{}
 	anonymous := v == placeholder.Anonymous
 	for _, h := range rule.Headers {
 		if anonymous && !h.Anonymously {
@@ -305,12 +315,22 @@ func Values(rule *Rule, v *placeholder.Visitor) ([]string, [][]string, string) {
 		}
 		value, problem := placeholder.Render(h.Template, v)
 		if problem != "" {
-			return nil, nil, h.Name + ": " + problem
+			return nil, h.Name + ": " + problem
 		}
 		if value != "" {
-			names = append(names, h.Name)
-			values = append(values, []string{value})
+			set.Names = append(set.Names, h.Name)
+			set.Values = append(set.Values, []string{value})
 		}
 	}
-	return names, values, ""
+	return set, ""
+}
+
+// IsByTerminal tells whether all tokens of a terminal get the same headers.
+func IsByTerminal(rule *Rule) bool {
+	for _, h := range rule.Headers {
+		if placeholder.UsesClaims(h.Template) {
+			return false
+		}
+	}
+	return true
 }

@@ -72,57 +72,49 @@ type Candidate struct {
 type Found struct {
 	Sole       string // the one token, found at a glance in the one Cookie line
 	Candidates []Candidate
+	Line       string // the Cookie line with the sole token
 
-	rest string // the Cookie line without the sole token
+	before string // the token's cookie in Line
+	after  string
+}
+
+// Glance finds the one token in a Cookie line as every browser writes it, in a few
+// native calls; nil leaves the request to closer inspection by Find.
+func Glance(c *Carriers, lines []string) *Found {
+	if len(lines) != 1 || c.assign == "" {
+		return nil
+	}
+	line := lines[0]
+	if strings.Count(line, c.Cookie) != 1 {
+		return nil
+	}
+	before, value, _ := strings.Cut(line, c.assign)
+	token, after, _ := strings.Cut(value, ";")
+	// A JSON object in base64 begins with "e": quotes, spaces and Bearer are left out here.
+	if !strings.HasPrefix(token, "e") || token[len(token)-1] <= ' ' {
+		return nil
+	}
+	if before != "" && !strings.HasSuffix(before, "; ") || after != "" && after[0] != ' ' {
+		return nil
+	}
+	return &Found{Sole: token, Line: line, before: before, after: after}
 }
 
 // Find returns what may be tokens, in the order header, cookies, query.
 func Find(c *Carriers, r *http.Request) *Found {
-	if c.assign != "" {
-		lines := r.Header["Cookie"]
-		if len(lines) == 1 {
-			found := glance(c, lines[0])
-			if found != nil {
-				return found
-			}
-		}
-	}
 	return &Found{Candidates: findAll(c, r)}
 }
 
-// glance finds the one token in a Cookie line as every browser writes it, in a few
-// native calls; nil leaves the line to closer inspection.
-func glance(c *Carriers, line string) *Found {
-	i := strings.Index(line, c.assign)
-	if i < 0 || strings.LastIndex(line, c.Cookie) != i {
+// Rest is the Cookie line without the sole token; nil: nothing is left.
+func Rest(found *Found) []string {
+	rest := strings.TrimSuffix(found.before, "; ")
+	if len(found.after) > 1 {
+		rest = found.before + found.after[1:]
+	}
+	if rest == "" {
 		return nil
 	}
-	before := ""
-	if i > 0 {
-		if i < 3 || line[i-1] != ' ' || line[i-2] != ';' {
-			return nil
-		}
-		before = line[:i]
-	}
-	value := line[i+len(c.assign):]
-	rest := ""
-	j := strings.IndexByte(value, ';')
-	if j < 0 {
-		if before != "" {
-			rest = before[:i-2]
-		}
-	} else {
-		if j+2 >= len(value) || value[j+1] != ' ' {
-			return nil
-		}
-		rest = before + value[j+2:]
-		value = value[:j]
-	}
-	// A token begins with a letter, quotes and white space do not; Bearer is cut off later.
-	if len(value) < 8 || value[0] < 'a' || value[0] > 'z' || value[len(value)-1] <= ' ' {
-		return nil
-	}
-	return &Found{Sole: value, rest: rest}
+	return []string{rest}
 }
 
 func findAll(c *Carriers, r *http.Request) []Candidate {
@@ -156,15 +148,7 @@ func findAll(c *Carriers, r *http.Request) []Candidate {
 
 // Remove takes every token out of the request, good or not; whatever else is there
 // stays byte for byte.
-func Remove(c *Carriers, r *http.Request, found *Found) {
-	if found.Sole != "" {
-		if found.rest == "" {
-			delete(r.Header, "Cookie")
-		} else {
-			r.Header["Cookie"] = []string{found.rest}
-		}
-		return
-	}
+func Remove(c *Carriers, r *http.Request) {
 	if c.Forward {
 		return
 	}
@@ -262,6 +246,10 @@ func Cut(line, name string) ([]string, string) {
 	if !strings.Contains(line, name) {
 		return nil, line
 	}
+	return cut(line, name)
+}
+
+func cut(line, name string) ([]string, string) {
 	var values []string
 	rest := ""
 	kept := 0 // line[kept:] is not in rest yet

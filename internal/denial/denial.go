@@ -29,79 +29,80 @@ var sentences = map[int]string{
 
 // answer is a response that is ready to be written. Requests share it.
 type answer struct {
-	name    string
-	page    []byte
-	problem []byte
-	lengths [2][]string // of page and problem
+	names  []string
+	values [][]string
+	body   []byte
 }
 
 var (
-	answers     = newAnswers()
-	noStore     = []string{"no-store"}
-	noSniff     = []string{"nosniff"}
-	allowed     = []string{"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"}
-	contentPage = []string{"text/html; charset=utf-8"}
-	contentJSON = []string{"application/problem+json"}
-	pagePolicy  = []string{"default-src 'none'; style-src 'unsafe-inline'"}
-	challenges  = map[string][]string{
-		NoToken:      {`Bearer realm="ptlauth"`},
-		BadToken:     {`Bearer realm="ptlauth", error="` + BadToken + `"`},
-		Insufficient: {`Bearer realm="ptlauth", error="` + Insufficient + `"`},
-	}
+	pages     = newAnswers(true)
+	documents = newAnswers(false)
 )
 
-func newAnswers() map[int]*answer {
-	all := map[int]*answer{}
-	for status, sentence := range sentences {
-		title := http.StatusText(status)
-		a := &answer{
-			name: strconv.Itoa(status),
-			page: []byte(page(title, sentence)),
-			problem: []byte(`{"type":"about:blank","title":"` + title + `","status":` + strconv.Itoa(status) +
-				`,"detail":"` + title + `"}` + "\n"),
+// newAnswers makes the answers by failure and status.
+func newAnswers(isPage bool) map[string]map[int]*answer {
+	all := map[string]map[int]*answer{}
+	for _, failure := range []string{NoToken, BadToken, Insufficient} {
+		all[failure] = map[int]*answer{}
+		for status, sentence := range sentences {
+			all[failure][status] = newAnswer(status, failure, sentence, isPage)
 		}
-		a.lengths = [2][]string{{strconv.Itoa(len(a.page))}, {strconv.Itoa(len(a.problem))}}
-		all[status] = a
 	}
 	return all
 }
 
-// Name is the status as text.
-func Name(status int) string {
-	return answers[status].name
+func newAnswer(status int, failure, sentence string, isPage bool) *answer {
+	title := http.StatusText(status)
+	h := http.Header{}
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	a := &answer{}
+	if isPage {
+		a.body = []byte(page(title, sentence))
+		h.Set("Content-Type", "text/html; charset=utf-8")
+		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
+	} else {
+		a.body = []byte(`{"type":"about:blank","title":"` + title + `","status":` + strconv.Itoa(status) + `,"detail":"` + title + `"}` + "\n")
+		h.Set("Content-Type", "application/problem+json")
+	}
+	h.Set("Content-Length", strconv.Itoa(len(a.body)))
+	if status == http.StatusMethodNotAllowed {
+		h.Set("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
+	}
+	if status == http.StatusUnauthorized || failure == Insufficient {
+		challenge := `Bearer realm="ptlauth"`
+		if failure != NoToken {
+			challenge += `, error="` + failure + `"`
+		}
+		h.Set("WWW-Authenticate", challenge)
+	}
+	for name, value := range h {
+		a.names = append(a.names, name)
+		a.values = append(a.values, value)
+	}
+	return a
 }
 
 // Write answers with that status. The failure is one of the constants above.
 func Write(w http.ResponseWriter, r *http.Request, status int, failure string) {
-	h := w.Header()
-	a := answers[status]
-	h["Cache-Control"] = noStore
-	h["X-Content-Type-Options"] = noSniff
-	if status == http.StatusUnauthorized || failure == Insufficient {
-		h["Www-Authenticate"] = challenges[failure]
-	} else if status == http.StatusMethodNotAllowed {
-		h["Allow"] = allowed
+	a := documents[failure][status]
+	if IsNavigation(r) {
+		a = pages[failure][status]
 	}
-	body := a.problem
-	if r.Method == "GET" && IsNavigation(r) {
-		body = a.page
-		h["Content-Type"] = contentPage
-		h["Content-Length"] = a.lengths[0]
-		h["Content-Security-Policy"] = pagePolicy
-	} else {
-		h["Content-Type"] = contentJSON
-		h["Content-Length"] = a.lengths[1]
+	h := w.Header()
+	for i, name := range a.names {
+		h[name] = a.values[i]
 	}
 	w.WriteHeader(status)
 	if r.Method != "HEAD" {
-		_, _ = w.Write(body)
+		_, _ = w.Write(a.body)
 	}
 }
 
 // Redirect sends a person's browser to the login page.
 func Redirect(w http.ResponseWriter, location string) {
 	h := w.Header()
-	h["Cache-Control"] = noStore
+	h.Set("Cache-Control", "no-store")
 	h.Set("Location", location)
 	w.WriteHeader(http.StatusFound)
 }
@@ -118,11 +119,14 @@ func IsNavigation(r *http.Request) bool {
 		return false
 	}
 	mode := h["Sec-Fetch-Mode"]
-	if len(mode) > 0 {
-		return mode[0] == "navigate"
+	if len(mode) == 0 {
+		return accepts(h["Accept"], "text/html")
 	}
-	accept := h["Accept"]
-	return len(accept) > 0 && strings.Contains(accept[0], "text/html")
+	return mode[0] == "navigate"
+}
+
+func accepts(lines []string, kind string) bool {
+	return len(lines) > 0 && strings.Contains(lines[0], kind)
 }
 
 func page(title, sentence string) string {

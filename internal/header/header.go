@@ -7,6 +7,9 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
 )
 
 // Reserved is the folded beginning of the names that belong to Portal.
@@ -53,7 +56,22 @@ type Guard struct {
 	Nowhere io.Writer
 
 	injected map[string]bool // folded
+
+	// learned are the usual names and harmless ones that requests brought along, so that
+	// an app's own headers cost a look once.
+	learned atomic.Value // map[string]bool, which does not change
+	mutex   sync.Mutex
+	last    time.Time
 }
+
+const (
+	// mostLearned bounds how many names are learned before all are forgotten, and
+	// longestLearned their length: names that are made up must not fill the memory.
+	mostLearned    = 64
+	longestLearned = 64
+	// pause is the least time between two lessons, each of which copies all names.
+	pause = 10 * time.Millisecond
+)
 
 // usual are canonical names that claim nothing and steer no proxy.
 var usual = []string{
@@ -90,7 +108,17 @@ func NewGuard(injected []string) *Guard {
 // Clean looks at every name that is not usual: one that claims an identity is
 // deleted, and the connection's own headers are rebuilt.
 func Clean(g *Guard, h http.Header) {
+	learned, ok := g.learned.Load().(map[string]bool)
+	if ok && h.WriteSubset(g.Nowhere, learned) == nil {
+		return
+	}
+	cleanEach(g, h)
+	rebuildConnection(h)
+}
+
+func cleanEach(g *Guard, h http.Header) {
 	usual, injected := g.Usual, g.injected
+	var harmless []string
 	for name := range h {
 		if usual[name] {
 			continue
@@ -98,9 +126,41 @@ func Clean(g *Guard, h http.Header) {
 		folded := Fold(name)
 		if strings.HasPrefix(folded, Reserved) || injected[folded] {
 			delete(h, name)
+		} else if len(name) <= longestLearned && !hopByHop[name] {
+			harmless = append(harmless, name)
 		}
 	}
-	rebuildConnection(h)
+	if harmless != nil {
+		learn(g, harmless)
+	}
+}
+
+// hopByHop are the names that rebuildConnection looks at in every request.
+var hopByHop = map[string]bool{"Connection": true, "Upgrade": true, "Http2-Settings": true}
+
+// learn adds names to those that need no look. The map is read without a lock, and is
+// therefore replaced.
+func learn(g *Guard, names []string) {
+	g.mutex.Lock()
+	defer g.mutex.Unlock()
+	if time.Since(g.last) < pause {
+		return
+	}
+	g.last = time.Now()
+	known, ok := g.learned.Load().(map[string]bool)
+	if !ok || len(known)+len(names) > len(g.Usual)+mostLearned {
+		known = g.Usual
+	}
+	more := make(map[string]bool, len(known)+len(names))
+	for name := range known {
+		more[name] = true
+	}
+	for _, name := range names {
+		if len(more) < len(g.Usual)+mostLearned {
+			more[name] = true
+		}
+	}
+	g.learned.Store(more)
 }
 
 // rebuildConnection lets a WebSocket through and nothing else that acts between two

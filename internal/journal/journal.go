@@ -5,6 +5,7 @@ package journal
 import (
 	"fmt"
 	"log"
+	"net/http"
 	"sync"
 )
 
@@ -16,9 +17,9 @@ func Error(text string) {
 }
 
 // Denied writes why a single request was denied, at level DEBUG: there Traefik puts
-// what a plugin prints. The address must be escaped: Traefik's log may not quote.
-func Denied(name, status, method, address, reason string) {
-	fmt.Print("ptlauth: " + name + " answered " + status + " to " + method + " " + address + ": " + reason + "\n")
+// what a plugin prints. The path is escaped: Traefik's log may not quote.
+func Denied(name string, status int, r *http.Request, reason string) {
+	fmt.Print("ptlauth: "+name+" answered ", status, " to "+r.Method+" "+r.Host+r.URL.EscapedPath()+": "+reason+"\n")
 }
 
 var (

@@ -9,9 +9,10 @@ import (
 
 // strong tells whether a key is one that may verify at all.
 func strong(k *Key) bool {
+	if k.secret != nil {
+		return k.public == nil && len(k.secret) >= shortest[k.Algorithm]
+	}
 	switch public := k.public.(type) {
-	case []byte:
-		return k.family == "HS" && len(public) >= shortest[k.Algorithm]
 	case *rsa.PublicKey:
 		return (k.family == "RS" || k.family == "PS") && public.N.BitLen() >= 2048 && public.E >= 3
 	case *ecdsa.PublicKey:

@@ -72,7 +72,12 @@ func parseSecret(content []byte, d demand) ([]*Key, string) {
 		return nil, "holds " + strconv.Itoa(len(secret)) + " bytes, and " + algorithm + " needs at least " +
 			strconv.Itoa(least) + ": make a longer one, such as with openssl rand -hex 64"
 	}
-	return []*Key{{Algorithm: algorithm, ID: d.id, Strict: true, family: "HS", public: secret}}, ""
+	k := &Key{Algorithm: algorithm, ID: d.id, Strict: true, secret: secret}
+	k.hash = hashOf(k)
+	if d.id == "" {
+		k.Usual = usual[algorithm]
+	}
+	return []*Key{k}, ""
 }
 
 // parsePEM reads the public key (PKIX) or certificate in a PEM text.

@@ -27,21 +27,27 @@ type Decision struct {
 type Memory struct {
 	Decisions sync.Map
 
-	mutex  sync.Mutex
-	period int
-	keys   []string
-	weight int64
-	forget *time.Timer
+	mutex    sync.Mutex
+	period   int
+	keys     []string
+	weight   int64
+	reserved int64 // of the budget, by which weight may grow
+	forget   *time.Timer
 }
 
 const (
 	// budget bounds what all memories hold together, share what one may hold, in bytes.
 	budget = 12 << 20
 	share  = budget / 4
+	// step is what a memory reserves of the budget at a time.
+	step = 16 << 10
 	// overhead is what an entry weighs besides its texts, in bytes.
 	overhead = 1 << 10
+	// heaviest is what an entry may weigh, so that a step has room for it.
+	heaviest = step
 )
 
+// held is what all memories have reserved.
 var held int64
 
 // Keep remembers a decision until the end of the period in which it was made. A memory
@@ -49,33 +55,38 @@ var held int64
 // are verified again now and then, and are remembered all the same.
 func Keep(m *Memory, period int, end time.Time, key string, d *Decision) {
 	weight := int64(2*len(key) + overhead)
-	rest := time.Until(end)
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
-	// A slower request may come with a decision of the period before.
-	if period < m.period || rest <= 0 {
-		return
-	}
-	if period > m.period {
-		drop(m)
-		m.period = period
-	}
-	if m.weight+weight > share {
-		drop(m)
-	}
-	if atomic.LoadInt64(&held)+weight > budget {
+	if (period != m.period || m.weight+weight > m.reserved || weight > heaviest) && !makeRoom(m, period, end, weight) {
 		return
 	}
 	_, known := m.Decisions.LoadOrStore(key, d)
-	if known {
-		return
+	if !known {
+		m.keys = append(m.keys, key)
+		m.weight += weight
 	}
-	atomic.AddInt64(&held, weight)
-	m.keys = append(m.keys, key)
-	m.weight += weight
+}
+
+// makeRoom makes room for an entry of that weight, and tells whether there is any.
+func makeRoom(m *Memory, period int, end time.Time, weight int64) bool {
+	rest := time.Until(end)
+	// A slower request may come with a decision of the period before.
+	if period < m.period || rest <= 0 || weight > heaviest {
+		return false
+	}
+	if period > m.period || m.reserved+step > share {
+		drop(m)
+		m.period = period
+	}
+	if atomic.AddInt64(&held, step) > budget {
+		atomic.AddInt64(&held, -step)
+		return false
+	}
+	m.reserved += step
 	if m.forget == nil {
 		m.forget = forgetAfter(m, period, rest)
 	}
+	return true
 }
 
 func forgetAfter(m *Memory, period int, rest time.Duration) *time.Timer {
@@ -110,9 +121,10 @@ func drop(m *Memory) {
 	for _, key := range m.keys {
 		m.Decisions.Delete(key)
 	}
-	atomic.AddInt64(&held, -m.weight)
+	atomic.AddInt64(&held, -m.reserved)
 	m.keys = nil
 	m.weight = 0
+	m.reserved = 0
 	if m.forget != nil {
 		m.forget.Stop()
 		m.forget = nil

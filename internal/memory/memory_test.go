@@ -67,7 +67,7 @@ func TestMemory(t *testing.T) {
 		}
 		Keep(flooded, 2, soon(), "", &Decision{})
 		Keep(quiet, 2, soon(), "", &Decision{})
-		if weight := atomic.LoadInt64(&held) - before; weight > 4*overhead {
+		if weight := atomic.LoadInt64(&held) - before; weight > 2*step {
 			t.Errorf("%d bytes are still held after the period", weight)
 		}
 	})

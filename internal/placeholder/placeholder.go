@@ -176,6 +176,16 @@ func IsConstant(t *Template) bool {
 	return true
 }
 
+// UsesClaims tells whether the value depends on what else the token says.
+func UsesClaims(t *Template) bool {
+	for _, p := range t.parts {
+		if strings.HasPrefix(p.name, "claims.") {
+			return true
+		}
+	}
+	return false
+}
+
 // Render fills in the template for a visitor. An empty value means that the header
 // is left out: so it is where a placeholder that names the visitor has nothing to
 // say, because some apps take an empty name, or half of one, for a name. A problem,

@@ -29,7 +29,7 @@ type Rules struct {
 	Leeway        int64 // seconds
 	Require       []Requirement
 
-	plain bool // neither issuer nor audience is asked for
+	plain bool // nothing is asked for but that a token is of its time
 }
 
 // Token is a verified token.
@@ -45,14 +45,6 @@ type Token struct {
 // one spelling. Both golang-jwt and the two other segments read it so.
 var encoding = base64.RawURLEncoding.Strict()
 
-// usual are the headers that nearly all tokens have, {"alg":"HS256","typ":"JWT"} and its
-// like, which need no reading.
-var usual = map[string]string{
-	"HS256": encoding.EncodeToString([]byte(`{"alg":"HS256","typ":"JWT"}`)),
-	"HS384": encoding.EncodeToString([]byte(`{"alg":"HS384","typ":"JWT"}`)),
-	"HS512": encoding.EncodeToString([]byte(`{"alg":"HS512","typ":"JWT"}`)),
-}
-
 func init() {
 	jwt.DecodeStrict = true
 }
@@ -67,7 +59,7 @@ func Read(top *option.Section) *Rules {
 		Leeway:        int64(top.Duration("leeway", 30*time.Second) / time.Second),
 		Require:       readRequire(top),
 	}
-	rules.plain = rules.Issuer == "" && len(rules.Audience) == 0
+	rules.plain = rules.Issuer == "" && len(rules.Audience) == 0 && !rules.RequireExpiry && rules.MaxAge == 0
 	if top.Has("maxAge") && rules.MaxAge == 0 {
 		top.Problem("maxAge", "is shorter than a second: no token could be that young; leave it out for any age")
 	}
@@ -84,41 +76,50 @@ func Verify(text string, keys []*key.Key, rules *Rules, now int64) (*Token, stri
 	if problem != "" {
 		return nil, problem
 	}
-	return readClaims(segment, rules, now)
+	return Open(segment, rules, now)
 }
 
 // Signed returns the second segment of a JWS in compact form (RFC 7515 §7.1) whose
 // signature is of one of the keys, else the reason why it is not.
 func Signed(text string, keys []*key.Key) (string, string) {
-	if len(text) > MaxLength {
-		return "", "the token is longer than 8 KiB"
-	}
-	first := strings.IndexByte(text, '.')
 	last := strings.LastIndexByte(text, '.')
-	// A JWE has five segments; an unsecured token's third is empty.
-	if first < 1 || last < first+2 || last == len(text)-1 || strings.IndexByte(text[first+1:last], '.') >= 0 {
-		return "", "the token is not three segments"
+	// A JWE has five segments. encoding/base64 skips line breaks even when strict.
+	if len(text) > MaxLength || strings.Count(text, ".") != 2 || strings.ContainsAny(text, "\r\n") {
+		return "", shapeProblem(text)
 	}
-	// encoding/base64 skips line breaks even when strict.
+	if len(keys) != 1 || keys[0].Usual == "" {
+		return signedByAny(text, last, keys)
+	}
+	// A forgery is told by its signature alone, without a look at what it says.
+	if !key.Verify(keys[0], text[:last], text[last+1:]) {
+		return "", "the signature is not the key's"
+	}
+	usual := keys[0].Usual
+	if strings.HasPrefix(text, usual) {
+		return text[len(usual):last], ""
+	}
+	return signedOddly(text, last, keys[0])
+}
+
+func shapeProblem(text string) string {
+	if len(text) > MaxLength {
+		return "the token is longer than 8 KiB"
+	}
 	if strings.ContainsAny(text, "\r\n") {
-		return "", "the token holds a line break"
+		return "the token holds a line break"
 	}
-	// A forgery is told by its signature alone, without a look at what it says, unless
-	// there are keys to choose among.
-	if len(keys) == 1 && key.IsShared(keys[0]) {
-		if !key.Verify(keys[0], text[:last], text[last+1:]) {
-			return "", "the signature is not the key's"
-		}
-		if keys[0].ID == "" && text[:first] == usual[keys[0].Algorithm] {
-			return text[first+1 : last], ""
-		}
-		return text[first+1 : last], headerProblem(text[:first], keys[0])
-	}
-	return signedByAny(text, first, last, keys)
+	return "the token is not three segments"
+}
+
+// signedOddly reads a header that is not the usual one.
+func signedOddly(text string, last int, k *key.Key) (string, string) {
+	first := strings.IndexByte(text, '.')
+	return text[first+1 : last], headerProblem(text[:first], k)
 }
 
 // signedByAny chooses among keys by what the token's header says.
-func signedByAny(text string, first, last int, keys []*key.Key) (string, string) {
+func signedByAny(text string, last int, keys []*key.Key) (string, string) {
+	first := strings.IndexByte(text, '.')
 	h, problem := readHeader(text[:first])
 	if problem != "" {
 		return "", problem
@@ -207,7 +208,9 @@ func mismatch(h header, k *key.Key) string {
 	return ""
 }
 
-func readClaims(segment string, rules *Rules, now int64) (*Token, string) {
+// Open reads the second segment of a token whose signature is good, and returns the
+// token if it is good at that time, in seconds since 1970, else the reason.
+func Open(segment string, rules *Rules, now int64) (*Token, string) {
 	content, err := encoding.DecodeString(segment)
 	if err != nil {
 		return nil, "the token's claims are not base64url"
@@ -225,16 +228,25 @@ func readClaims(segment string, rules *Rules, now int64) (*Token, string) {
 		return nil, "the token has no sub, or one that is not text"
 	}
 	t := &Token{Subject: subject, Claims: claims}
+	// Portal's own tokens hold sub and iat, and nothing else is asked of them.
+	if rules.plain && len(claims) == 2 {
+		issued := date(claims["iat"])
+		if issued > 0 && issued <= now+rules.Leeway {
+			return t, ""
+		}
+	}
+	return complete(t, rules, now)
+}
+
+func complete(t *Token, rules *Rules, now int64) (*Token, string) {
 	problem := timeProblem(t, rules, now)
+	if problem == "" {
+		problem = partyProblem(t.Claims, rules)
+	}
 	if problem != "" {
 		return nil, problem
 	}
-	// Portal's own tokens hold sub and iat, and nothing that is asked for here.
-	_, aged := claims["iat"]
-	if rules.plain && aged && len(claims) == 2 {
-		return t, ""
-	}
-	return t, partyProblem(claims, rules)
+	return t, ""
 }
 
 // timeProblem checks exp, nbf and iat (RFC 7519 §4.1.4 to §4.1.6) and sets Until.
