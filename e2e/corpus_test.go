@@ -11,14 +11,24 @@ import (
 	"github.com/getportal/ptlauth/internal/corpus"
 )
 
-// TestCorpus runs the conformance corpus through a real Traefik: each case has a router, a middleware and an app of its
-// own, and a catch-all router behind them all answers whatever falls through.
+// TestCorpus runs the conformance corpus through a real Traefik, with each of its two ways of speaking to an app: each
+// case has a router, a middleware and an app of its own, and a catch-all router behind them all answers whatever falls
+// through.
 func TestCorpus(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts Traefik")
+	}
+	t.Run("default proxy", func(t *testing.T) { testCorpus(t, corpus.Traefik, "{}") })
+	t.Run("fast proxy", func(t *testing.T) { testCorpus(t, corpus.FastProxy, "{fastProxy: {debug: true}}") })
+}
+
+func testCorpus(t *testing.T, runtime, experimental string) {
+	t.Helper()
 	all, err := corpus.Load("../testdata", t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	cases := all.For(corpus.Traefik)
+	cases := all.For(runtime)
 	recorders := map[string]*corpus.Recorder{}
 	routers, middlewares, services := map[string]any{}, map[string]any{}, map[string]any{}
 	for _, c := range cases {
@@ -51,12 +61,12 @@ func TestCorpus(t *testing.T) {
 	}
 	// Traefik's file provider takes double braces for its own templates.
 	text := strings.ReplaceAll(string(dynamic), "{{", `{{"{{"}}`)
-	proxy := start(t, traefik.Options{Dynamic: text})
+	proxy := start(t, traefik.Options{Static: "{experimental: " + experimental + "}", Dynamic: text})
 	transport := corpus.NewHTTP2()
 	for _, c := range cases {
 		t.Run(c.ID+" "+c.Name, func(t *testing.T) {
 			defer transport.CloseIdleConnections()
-			corpus.Run(t, c, corpus.Traefik, corpus.Target{
+			corpus.Run(t, c, runtime, corpus.Target{
 				Addr: proxy.Addr("web"), HTTP2: transport, Recorder: recorders[c.ID],
 				Log: func() string { return unquoted(proxy.LogLines(`"plugin":"plugin-ptlauth"`, c.ID)) },
 			})

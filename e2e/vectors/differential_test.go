@@ -354,7 +354,7 @@ func isText(value any) bool {
 }
 
 // makeSetups makes two sets of keys, the usual one and one of every algorithm, each with several rules.
-func makeSetups(t *testing.T) []*setup {
+func makeSetups(t testing.TB) []*setup {
 	t.Helper()
 	shared, another := make([]byte, 64), make([]byte, 64)
 	_, _ = rand.Read(shared)

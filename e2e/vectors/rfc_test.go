@@ -117,7 +117,7 @@ func readPublished(t *testing.T) []published {
 }
 
 // opened fails the test unless the configuration is in order.
-func opened(t *testing.T, runtime runtime, config map[string]interface{}) func(string, int64) string {
+func opened(t testing.TB, runtime runtime, config map[string]interface{}) func(string, int64) string {
 	t.Helper()
 	decide, problem := runtime.decide(config)
 	if problem != "" {
@@ -127,7 +127,7 @@ func opened(t *testing.T, runtime runtime, config map[string]interface{}) func(s
 }
 
 // inPEM is a public JWK in PEM; empty for a secret.
-func inPEM(t *testing.T, jwk json.RawMessage) string {
+func inPEM(t testing.TB, jwk json.RawMessage) string {
 	t.Helper()
 	var key jose.JSONWebKey
 	if err := json.Unmarshal(jwk, &key); err != nil {

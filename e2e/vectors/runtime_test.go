@@ -65,7 +65,7 @@ var interpret = sync.OnceValues(func() (runtime, error) {
 
 // entry is the configuration of a key that is given as a JWK: a secret as such, any other as a set in a file. The
 // algorithm may be empty.
-func entry(t *testing.T, jwk json.RawMessage, algorithm string) map[string]interface{} {
+func entry(t testing.TB, jwk json.RawMessage, algorithm string) map[string]interface{} {
 	t.Helper()
 	var fields struct {
 		Kty, K, Kid, Alg string

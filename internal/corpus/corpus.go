@@ -23,7 +23,12 @@ const (
 	Native      = "native"
 	Interpreted = "interpreted"
 	Traefik     = "traefik"
+	// FastProxy is Traefik with experimental.fastProxy.
+	FastProxy = "fastProxy"
 )
+
+// Runtimes are all of them.
+var Runtimes = []string{Native, Interpreted, Traefik, FastProxy}
 
 // Corpus is all cases, in the order of their files' names.
 type Corpus struct {
@@ -240,7 +245,7 @@ func (c *Case) valid() error {
 		return errors.New("only and because belong together")
 	}
 	for _, runtime := range c.Only {
-		if runtime != Native && runtime != Interpreted && runtime != Traefik {
+		if !slices.Contains(Runtimes, runtime) {
 			return fmt.Errorf("no runtime is called %q", runtime)
 		}
 	}

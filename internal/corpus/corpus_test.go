@@ -514,6 +514,7 @@ func TestARequestReachesTheRecorderToTheLetter(t *testing.T) {
 		t.Fatalf("of the head alone it has %q", raws(early))
 	}
 	io.WriteString(conn, "3;x=y\r\nabc\r\n0\r\nx_t: 1\r\n\r\n")
+	conn.(*net.TCPConn).CloseWrite()
 	if answer, err := io.ReadAll(conn); err != nil || !bytes.HasSuffix(answer, []byte("\r\n\r\nthe app")) {
 		t.Errorf("it answers %q, %v", answer, err)
 	}

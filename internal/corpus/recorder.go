@@ -12,7 +12,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"time"
 )
 
 // app is what the recorder answers.
@@ -77,31 +76,40 @@ func (r *Recorder) Take() []Recorded {
 	return out
 }
 
+// serve keeps the connection open: Traefik's fast proxy sends the next request on one whose close was announced
+// (RFC 9112 §9.6).
 func (r *Recorder) serve(conn net.Conn) {
 	defer conn.Close()
 	br := bufio.NewReader(conn)
+	for r.serveOne(conn, br) {
+	}
+}
+
+// serveOne records and answers a request, and tells whether another may follow.
+func (r *Recorder) serveOne(conn net.Conn, br *bufio.Reader) bool {
 	head, err := readLines(br)
 	if len(head) == 0 {
-		return
+		return false
 	}
 	one := r.add(head)
 	if err != nil {
-		return
+		return false
 	}
 	if strings.EqualFold(one.first("Expect"), "100-continue") {
 		io.WriteString(conn, "HTTP/1.1 100 Continue\r\n\r\n")
 	}
 	if err := r.readBody(br, one); err != nil {
-		return
+		return false
 	}
 	if strings.EqualFold(one.first("Upgrade"), "websocket") {
 		fmt.Fprintf(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
 			"Sec-WebSocket-Accept: %s\r\n\r\n", accept(one.first("Sec-WebSocket-Key")))
 		io.Copy(conn, br)
-		return
+		return false
 	}
-	// What follows the request, an app on a connection that is kept alive would read as the next one.
-	if n := br.Buffered(); n > 0 {
+	// What follows the request before it is answered, an app would read as the next one.
+	n := br.Buffered()
+	if n > 0 {
 		rest := make([]byte, n)
 		io.ReadFull(br, rest)
 		r.add(rest)
@@ -110,13 +118,8 @@ func (r *Recorder) serve(conn net.Conn) {
 	if one.Method == "HEAD" {
 		body = ""
 	}
-	fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s",
-		len(app), body)
-	conn.(*net.TCPConn).CloseWrite()
-	conn.SetReadDeadline(time.Now().Add(patience))
-	if rest, _ := io.ReadAll(br); len(rest) > 0 {
-		r.add(rest)
-	}
+	fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n%s", len(app), body)
+	return n == 0
 }
 
 // add records a request as soon as its head is there.
