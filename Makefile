@@ -35,11 +35,11 @@ test-fast:
 # Every fuzz target for a minute; their seeds are part of make test.
 FUZZ = 60s
 fuzz:
-	@for package in $$(go list ./internal/...); do \
+	@for module in $(MODULES); do (cd $$module && for package in $$(go list ./...); do \
 	  for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz'); do \
 	    echo "$$package $$target"; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZ) $$package || exit 1; \
 	  done; \
-	done
+	done) || exit 1; done
 
 soak:
 	cd e2e && PTLAUTH_SOAK=10m go test -count=1 -timeout 20m -run '^TestSoak$$' -v .

@@ -10,11 +10,13 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -85,6 +87,9 @@ func TestSoak(t *testing.T) {
 	for _, kind := range slices.Sorted(maps.Keys(s.tally)) {
 		t.Logf("%-45s %+v", kind, *s.tally[kind])
 	}
+	for _, how := range slices.Sorted(maps.Keys(s.losses)) {
+		t.Logf("lost %d × %s", s.losses[how], how)
+	}
 	t.Logf("%v, and later %v", early, late)
 	s.check(t, took, early, late)
 }
@@ -98,7 +103,8 @@ func (s *soak) check(t *testing.T, took time.Duration, early, late footprint) {
 		t.Errorf("and %d more", s.wrong-len(s.complaints))
 	}
 	honest, bare := s.tally["honest"], s.tally["bare"]
-	if honest.Lost > bare.Lost {
+	// Traefik itself cuts off an answer to a POST now and then while it reloads: both are hit alike, but for chance.
+	if chance := 2 * math.Sqrt(float64(honest.Lost+bare.Lost)); float64(honest.Lost) > float64(bare.Lost)+chance {
 		t.Errorf("%d of %d honest requests were lost, and %d of %d without ptlauth", honest.Lost, honest.sum(), bare.Lost, bare.sum())
 	}
 	seconds := int(took.Seconds())
@@ -200,6 +206,7 @@ type soak struct {
 	resting    int             // which of them honest clients leave alone; -1: none
 	facts      map[string]fact // of terminals and secrets, by name
 	tally      map[string]*tally
+	losses     map[string]int
 	complaints []string
 	wrong      int
 }
@@ -218,7 +225,7 @@ func (n *tally) sum() int { return n.Granted + n.Refused + n.Open + n.Lost }
 func newSoak(t *testing.T) *soak {
 	s := &soak{
 		list: inFile(t, pairedList(append(nomads, residents...)...)), birth: time.Now().Unix() - 3600,
-		resting: -1, facts: map[string]fact{}, tally: map[string]*tally{},
+		resting: -1, facts: map[string]fact{}, tally: map[string]*tally{}, losses: map[string]int{},
 	}
 	for i := range s.keys {
 		s.secrets = append(s.secrets, newSecret())
@@ -501,7 +508,7 @@ func (s *soak) ordinary(worker, n int) errand {
 
 func newSoakClient(worker int) *http.Client {
 	transport := &http.Transport{
-		DisableCompression: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: worker%4 == 3,
+		DisableCompression: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: worker%soakHonest%4 == 3,
 	}
 	return &http.Client{Transport: transport, Timeout: 20 * time.Second}
 }
@@ -578,6 +585,9 @@ func (s *soak) ask(client *http.Client, base string, v errand) {
 	}
 	lost := err != nil || status == http.StatusNotFound || status == http.StatusBadGateway || status == http.StatusGatewayTimeout
 	s.count(v.kind, status, state, lost)
+	if lost {
+		s.lose(fmt.Sprintf("%s %s: %d and %v", v.kind, r.Method, status, err))
+	}
 	switch {
 	case lost && v.kind != "honest" && v.kind != "bare":
 		s.complain("%s: got %d and %v", v.kind, status, err)
@@ -590,6 +600,15 @@ func (s *soak) ask(client *http.Client, base string, v errand) {
 		s.complain("%s: got %d", v.kind, status)
 	}
 }
+
+// lose counts how requests are lost, without the ports that differ each time.
+func (s *soak) lose(how string) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.losses[port.ReplaceAllString(how, ":0")]++
+}
+
+var port = regexp.MustCompile(`:\d{4,5}\b`)
 
 func (s *soak) count(kind string, status, state int, lost bool) {
 	s.mutex.Lock()

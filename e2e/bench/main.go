@@ -6,6 +6,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"log"
@@ -42,36 +43,64 @@ type contender struct {
 	name   string
 	router string
 	cookie string // empty: a script makes one for each request
+	extra  []string
 	status int
 	runs   map[int][]run // by connections
 }
 
 // run is what one round measured.
-type run struct{ rate, p50, p99, cpu float64 }
+type run struct{ rate, count, p50, p99, cpu float64 }
 
 func main() {
 	log.SetFlags(0)
 	rounds := flag.Int("rounds", 10, "rounds at 16 connections; a third of it at 1 and 128")
 	length := flag.Duration("length", 2*time.Second, "how long each contender is asked in each round")
+	distinct := flag.Int("tokens", 1_000_000, "how many distinct tokens Traefik's memory is measured after")
+	only := flag.String("only", "", "rates or growth; empty: both")
 	out := flag.String("out", "", "folder for bench.md and bench.svg; empty: print only")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := measure(ctx, *rounds, *length, *out); err != nil {
+	dir, err := os.MkdirTemp("", "ptlauth-bench-")
+	if err != nil {
+		log.Fatal(err)
+	}
+	if *only != "growth" {
+		err = measure(ctx, dir, *rounds, *length, *out)
+	}
+	if err == nil && *only != "rates" {
+		err = grow(ctx, dir, max(3, *rounds/2), max(time.Second, *length/2), *distinct, *out)
+	}
+	_ = os.RemoveAll(dir)
+	if err != nil {
 		log.Fatal(err)
 	}
 }
 
-func measure(ctx context.Context, rounds int, length time.Duration, out string) error {
-	wrk, err := exec.LookPath("wrk")
-	if err != nil {
-		return fmt.Errorf("wrk is not installed: apt-get install wrk")
-	}
-	dir, err := os.MkdirTemp("", "ptlauth-bench-")
+var errNoWrk = errors.New("wrk is not installed: apt-get install wrk")
+
+// grow measures how the cost grows.
+func grow(ctx context.Context, dir string, rounds int, length time.Duration, distinct int, out string) error {
+	g, err := newGrowth(rounds, length, distinct, dir)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = os.RemoveAll(dir) }()
+	if err := g.measure(ctx); err != nil {
+		return err
+	}
+	fmt.Print(g.table())
+	if out == "" {
+		return nil
+	}
+	return replaceBetween(filepath.Join(out, "bench.md"), beginGrowth, endGrowth, g.table())
+}
+
+// measure measures what the ways of being asked cost, side by side.
+func measure(ctx context.Context, dir string, rounds int, length time.Duration, out string) error {
+	wrk, err := exec.LookPath("wrk")
+	if err != nil {
+		return errNoWrk
+	}
 	dynamic, err := arrange(dir)
 	if err != nil {
 		return err
@@ -114,7 +143,7 @@ func measure(ctx context.Context, rounds int, length time.Duration, out string) 
 	if err := os.WriteFile(filepath.Join(out, "bench.svg"), []byte(chart(all)), 0o644); err != nil {
 		return err
 	}
-	return replaceBetween(filepath.Join(out, "bench.md"), report)
+	return replaceBetween(filepath.Join(out, "bench.md"), begin, end, report)
 }
 
 func contenders() []*contender {
@@ -145,7 +174,7 @@ func arrange(dir string) (string, error) {
 	if err := os.WriteFile(filepath.Join(dir, "secret"), []byte(secret), 0o600); err != nil {
 		return "", err
 	}
-	if err := writeScript(dir); err != nil {
+	if err := writeTokens(dir, usualTokens); err != nil {
 		return "", err
 	}
 	app, err := serve(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -221,14 +250,17 @@ func mint(sub string, iat int64) string {
 	return text
 }
 
-// writeScript writes a script for wrk that sends another valid token with every request.
-func writeScript(dir string) error {
+// usualTokens are enough for none to be sent twice while it is remembered.
+const usualTokens = 100_000
+
+// writeTokens writes a script for wrk that sends one after the other of so many valid tokens.
+func writeTokens(dir string, n int) error {
 	file, err := os.Create(filepath.Join(dir, "tokens"))
 	if err != nil {
 		return err
 	}
 	w := bufio.NewWriter(file)
-	for i := range 100_000 {
+	for i := range n {
 		fmt.Fprintln(w, mint("abc123", 1600000000+int64(i)))
 	}
 	if err := w.Flush(); err != nil {
@@ -258,8 +290,8 @@ var (
 )
 
 func ask(ctx context.Context, wrk, dir string, proxy *traefik.Traefik, c *contender, connections int, length time.Duration) (run, error) {
-	args := []string{"-t1", "-c" + strconv.Itoa(connections), "-d" + length.String(), "--latency", "-H", "Host: " + c.router}
-	for _, line := range browser {
+	args := []string{"-t1", "-c" + strconv.Itoa(connections), fmt.Sprintf("-d%.0f", max(1, length.Seconds())), "--latency", "-H", "Host: " + c.router}
+	for _, line := range append(slices.Clone(browser), c.extra...) {
 		args = append(args, "-H", line)
 	}
 	if c.cookie != "" {
@@ -279,7 +311,7 @@ func ask(ctx context.Context, wrk, dir string, proxy *traefik.Traefik, c *conten
 	if c.status == http.StatusOK && refused > 0 || c.status != http.StatusOK && refused < count*0.99 || count == 0 {
 		return run{}, fmt.Errorf("not every answer was %d:\n%s", c.status, text)
 	}
-	one := run{rate: number(rateLine.FindStringSubmatch(text)), cpu: used / count * 10_000}
+	one := run{rate: number(rateLine.FindStringSubmatch(text)), count: count, cpu: used / count * 10_000}
 	for _, match := range latencyLine.FindAllStringSubmatch(text, -1) {
 		value, _ := strconv.ParseFloat(match[2], 64)
 		value *= map[string]float64{"us": 1e-3, "ms": 1, "s": 1e3}[match[3]]

@@ -8,8 +8,10 @@ import (
 )
 
 const (
-	begin = "<!-- make bench writes from here -->\n"
-	end   = "<!-- to here -->\n"
+	begin       = "<!-- make bench writes from here -->\n"
+	end         = "<!-- to here -->\n"
+	beginGrowth = "<!-- make bench writes the growth from here -->\n"
+	endGrowth   = "<!-- the growth to here -->\n"
 )
 
 // write makes the tables: each contender against the first one, which is bare Traefik.
@@ -67,7 +69,7 @@ func chart(all []*contender) string {
 }
 
 // replaceBetween replaces what is between the two marks of a file.
-func replaceBetween(path, text string) error {
+func replaceBetween(path, begin, end, text string) error {
 	content, err := os.ReadFile(path)
 	if err != nil {
 		return err

@@ -98,8 +98,41 @@ func BenchmarkServeHTTP(b *testing.B) {
 	for _, k := range kinds[2:] {
 		b.Logf("%5.1f × the no-op plugin: %s", (k.least-kinds[0].least)/base, k.name)
 	}
-	b.Logf("base %.0f ns filling %.0f", base, kinds[0].least)
 	b.ReportMetric((kinds[2].least-kinds[0].least)/base, "×no-op")
+}
+
+// BenchmarkLoad is what a start of Traefik takes longer with a plugin.
+func BenchmarkLoad(b *testing.B) {
+	for name, options := range map[string]Options{"ptlauth": {}, "a plugin that does nothing": {Root: "testdata", Module: "example.com/noop"}} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := Load(options); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkNew is what a reload of Traefik takes longer for each router.
+func BenchmarkNew(b *testing.B) {
+	config := map[string]any{"secretFile": file(b, "secret", secret)}
+	for name, options := range map[string]Options{"ptlauth": {}, "a plugin that does nothing": {Root: "testdata", Module: "example.com/noop"}} {
+		b.Run(name, func(b *testing.B) {
+			plugin, err := Load(options)
+			if err != nil {
+				b.Fatal(err)
+			}
+			if options.Root != "" {
+				config = nil
+			}
+			for b.Loop() {
+				if _, err := plugin.New(context.Background(), quiet, config, b.Name()); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }
 
 func measure(kinds []*kind) {

@@ -79,11 +79,3 @@ func TestLoadWithoutManifest(t *testing.T) {
 		t.Error("no error")
 	}
 }
-
-func BenchmarkLoad(b *testing.B) {
-	for b.Loop() {
-		if _, err := Load(noop(new(bytes.Buffer))); err != nil {
-			b.Fatal(err)
-		}
-	}
-}

@@ -1,0 +1,70 @@
+package app
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/getportal/ptlauth/internal/access"
+	"github.com/getportal/ptlauth/internal/header"
+	"github.com/getportal/ptlauth/internal/placeholder"
+)
+
+// FuzzParse: whatever an app_meta.json holds, no path is open that it does not itself call public, and what is sent to
+// the app are headers that a proxy may send.
+func FuzzParse(f *testing.F) {
+	for _, text := range []string{
+		`{"paths":{"":{"access":"private","headers":{"X-Ptl-User":"{{ portal.id[:6] }}@example.com"}}}}`,
+		`{"paths":{"/public/":{"access":"public"},"/public/admin":{"access":"private"},"":{"access":"peer"}}}`,
+		`{"paths":{"/":{"access":"public","headers":{"Cookie":"x","X Y":"z","X-Name":"{{auth.client_name}}","X-N":7,"":""}}}}`,
+		`{"paths":{"/a":{"access":"PUBLIC"}}}`, `{"paths":{"/a":7}}`, `{"paths":{}}`, `{"paths":[]}`, `{}`, `null`, `[`, "{\"paths\":{\"\xff\":{\"access\":\"public\"}}}",
+		`{"paths":{"/a":{"access":"public"},"/a":{"access":"private"}},"PATHS":{"/b":{"access":"public"}}}`,
+	} {
+		f.Add([]byte(text), "/public/style.css")
+	}
+	portal := &placeholder.Portal{ID: "abcdefghij", Domain: "abcdef.example.com"}
+	f.Fuzz(func(t *testing.T, content []byte, path string) {
+		value, problem := parse(content, t.Name(), portal)
+		rules, _ := value.(*Rules)
+		if (problem == "") != (rules != nil) {
+			t.Fatalf("rules %v and the problem %q", rules, problem)
+		}
+		if rules == nil {
+			return
+		}
+		var meta struct {
+			Paths map[string]struct{ Access string } `json:"paths"`
+		}
+		// A name may be there in two spellings, of which this reads the last: it is left to the rules.
+		one := json.Unmarshal(content, &meta) == nil && strings.Count(strings.ToLower(string(content)), `"paths"`) == 1 &&
+			strings.Count(strings.ToLower(string(content)), `"access"`) == len(meta.Paths)
+		for _, rule := range rules.Access {
+			if one && rule.Public && meta.Paths[rule.Prefix].Access != "public" {
+				t.Errorf("%q is public", rule.Prefix)
+			}
+			for _, h := range rule.Headers {
+				if header.NameProblem(h.Name) != "" {
+					t.Errorf("%q is sent at %q", h.Name, rule.Prefix)
+				}
+			}
+		}
+		if last := rules.Access[len(rules.Access)-1]; last.Prefix != "" {
+			t.Errorf("nothing holds for the other paths than %q", last.Prefix)
+		}
+		rule := access.Find(rules.Access, path)
+		if rule.Public && (!strings.HasPrefix(path, rule.Prefix) || access.IsAmbiguous(path)) {
+			t.Errorf("%q is public by the rule of %q", path, rule.Prefix)
+		}
+		for _, who := range []*placeholder.Visitor{placeholder.Anonymous, placeholder.NewVisitor("abc123", "abc123", "phone", nil)} {
+			set, problem := access.Values(rule, who)
+			if problem != "" {
+				continue
+			}
+			for i, name := range set.Names {
+				if len(set.Values[i]) != 1 || header.ValueProblem(set.Values[i][0]) != "" || set.Values[i][0] == "" {
+					t.Errorf("%s is %q", name, set.Values[i])
+				}
+			}
+		}
+	})
+}
