@@ -1,8 +1,10 @@
 package ptlauth
 
 import (
+	"encoding/json"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/getportal/ptlauth/internal/access"
@@ -231,6 +233,40 @@ type policy struct {
 	passPreflight bool
 	origins       *origin.Guard
 	refresh       time.Duration
+}
+
+// mostPolicies bounds how many are kept; a Traefik has as many as it has configurations
+// that differ.
+const mostPolicies = 64
+
+var (
+	compiling sync.Mutex
+	policies  = map[string]*policy{} // by the configuration as JSON
+)
+
+// policyOf is compile, done once for a configuration: Traefik builds a middleware anew
+// for each of its routers and at every reload, and what files and URLs hold is looked
+// at later. A configuration with mistakes is read again each time.
+func policyOf(config *Config) (*policy, *option.Report) {
+	text, err := json.Marshal(config)
+	if err != nil {
+		return compile(config)
+	}
+	compiling.Lock()
+	defer compiling.Unlock()
+	known := policies[string(text)]
+	if known != nil {
+		return known, &option.Report{}
+	}
+	p, report := compile(config)
+	problems := report.Problems()
+	if len(problems) == 0 {
+		if len(policies) >= mostPolicies {
+			policies = map[string]*policy{}
+		}
+		policies[string(text)] = p
+	}
+	return p, report
 }
 
 // compile makes the policy, and reports everything that is wrong with config.

@@ -50,6 +50,9 @@ func judge(p *policy, current *view, text string, byCookie bool) *verdict {
 	if problem == token.NoKey {
 		return lookAgain(p, current, text, byCookie)
 	}
+	if problem != "" && current.complete {
+		return &verdict{status: http.StatusUnauthorized, failure: denial.BadToken, reason: problem}
+	}
 	if problem != "" {
 		return refuse(current, problem)
 	}

@@ -46,7 +46,7 @@ func build(m *made, next http.Handler, config *Config, name string) {
 			journal.State(name, name+" cannot be made and answers every request with 503: please report this as a bug of ptlauth")
 		}
 	}()
-	policy, report := compile(config)
+	policy, report := policyOf(config)
 	problems := report.Problems()
 	if len(problems) > 0 {
 		journal.State(name, name+" is misconfigured and answers every request with 503: "+report.String())
@@ -63,16 +63,16 @@ func build(m *made, next http.Handler, config *Config, name string) {
 // newGate makes the gate in front of one app and looks at the world once.
 func newGate(next http.Handler, name string, p *policy, rules access.Rules) *gate {
 	g := &gate{
-		next:    next,
-		name:    name,
-		policy:  p,
-		rules:   rules,
-		guard:   header.NewGuard(access.Injected(rules)),
-		plain:   len(rules) == 1 && !rules[0].Closed && p.carriers.Header == "" && p.carriers.Query == "" && p.apps == nil,
-		shared:  len(rules) == 1 && access.IsByTerminal(rules[0]),
-		memory:  &memory.Memory{},
-		present: &present{},
-		sockets: &sockets{},
+		next:     next,
+		answered: journal.Answered(name),
+		policy:   p,
+		rules:    rules,
+		guard:    header.NewGuard(access.Injected(rules)),
+		plain:    len(rules) == 1 && !rules[0].Closed && p.carriers.Header == "" && p.carriers.Query == "" && p.apps == nil,
+		shared:   len(rules) == 1 && access.IsByTerminal(rules[0]),
+		memory:   &memory.Memory{},
+		present:  &present{},
+		sockets:  &sockets{},
 	}
 	g.strict = g.plain && !rules[0].Public && !p.passPreflight
 	now(g)
@@ -88,18 +88,18 @@ func (*refusal) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // gate is the middleware in front of one app.
 type gate struct {
-	next    http.Handler
-	name    string
-	policy  *policy
-	rules   access.Rules
-	guard   *header.Guard
-	plain   bool // the Cookie line alone decides
-	strict  bool // moreover, nobody is admitted without a good token
-	shared  bool // all tokens of a terminal get the same headers
-	memory  *memory.Memory
-	present *present
-	sockets *sockets
-	app     *installed // where the rules come from, on a Portal
+	next     http.Handler
+	answered string // how a line about a denial begins
+	policy   *policy
+	rules    access.Rules
+	guard    *header.Guard
+	plain    bool // the Cookie line alone decides
+	strict   bool // moreover, nobody is admitted without a good token
+	shared   bool // all tokens of a terminal get the same headers
+	memory   *memory.Memory
+	present  *present
+	sockets  *sockets
+	app      *installed // where the rules come from, on a Portal
 }
 
 // ServeHTTP is the way of a request: what claims an identity is taken out, then who
@@ -323,7 +323,7 @@ func longKey(values []string, prefix string, cookie []string) string {
 
 // deny answers in the app's place and tells the operator why.
 func deny(g *gate, w http.ResponseWriter, r *http.Request, v *verdict) {
-	journal.Denied(g.name, v.status, r, v.reason)
+	journal.Denied(g.answered, v.status, r, v.reason)
 	if g.policy.loginURL == "" || !redirect(g, w, r, v) {
 		denial.Write(w, r, v.status, v.failure)
 	}

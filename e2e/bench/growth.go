@@ -235,7 +235,12 @@ func (g *growth) terminals(ctx context.Context) error {
 		what := []string{"terminals", "", ""}[i]
 		g.note(what, fmt.Sprint(n), "requests/s against one terminal: remembered; a new token each time", remembered+"; "+anew)
 	}
-	return g.changing(ctx, proxy, sizes[len(sizes)-1])
+	for _, n := range sizes[1:] {
+		if err := g.changing(ctx, proxy, n); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // changing asks while the list is written anew once a second.
@@ -244,6 +249,10 @@ func (g *growth) changing(ctx context.Context, proxy *traefik.Traefik, n int) er
 	path := filepath.Join(g.dir, fmt.Sprintf("terminals-%d.json", n))
 	var rates, tails []float64
 	for i := range g.rounds {
+		// The last list has been read by then.
+		if _, err := ask(ctx, g.wrk, g.dir, proxy, c, 16, 4*time.Second); err != nil {
+			return err
+		}
 		still, err := ask(ctx, g.wrk, g.dir, proxy, c, 16, 2*g.length)
 		if err != nil {
 			return err

@@ -19,7 +19,7 @@ func write(all []*contender, rounds int, length time.Duration, resident float64)
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d interleaved rounds of %s at 16 connections, a third of them at 1 and 128. Ratios are taken round by round; in brackets, their quartiles. Latencies and CPU time are those of this one machine and mean nothing elsewhere.\n", rounds, length)
 	for _, connections := range []int{16, 1, 128} {
-		fmt.Fprintf(&b, "\n### %d connections\n\n| | requests/s against no middleware | p50 | p99 | Traefik's CPU time per request |\n|---|---|---|---|---|\n", connections)
+		fmt.Fprintf(&b, "\n### %s\n\n| | requests/s against no middleware | p50 | p99 | Traefik's CPU time per request |\n|---|---|---|---|---|\n", map[int]string{1: "1 connection", 16: "16 connections", 128: "128 connections"}[connections])
 		base := all[0]
 		for _, c := range all {
 			low, median, high := spread(ratios(c, base, connections))
@@ -54,15 +54,21 @@ func chart(all []*contender) string {
 <style>text { fill: #222 } .bar { fill: #9ab } .ours { fill: #2a7 } @media (prefers-color-scheme: dark) { text { fill: #ddd } }</style>
 <text x="10" y="22" font-weight="bold">Requests per second through Traefik, 16 connections, as a share of no middleware</text>
 `, left+width+70, height)
+	most := 1.0
+	for _, c := range all {
+		_, median, _ := spread(ratios(c, all[0], 16))
+		most = max(most, median)
+	}
 	for i, c := range all {
 		_, median, _ := spread(ratios(c, all[0], 16))
+		length := median / most * width
 		class := "bar"
 		if strings.HasPrefix(c.name, "ptlauth") {
 			class = "bar ours"
 		}
 		y := 40 + i*row
 		fmt.Fprintf(&b, `<text x="%d" y="%d" text-anchor="end">%s</text><rect class="%s" x="%d" y="%d" width="%.0f" height="20" rx="3"/><text x="%.0f" y="%d">%.0f %%</text>
-`, left-10, y+15, c.name, class, left, y, median*width*0.9, float64(left)+median*width*0.9+8, y+15, median*100)
+`, left-10, y+15, c.name, class, left, y, length, left+length+8, y+15, median*100)
 	}
 	b.WriteString("</svg>\n")
 	return b.String()

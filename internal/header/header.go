@@ -88,14 +88,25 @@ var usual = []string{
 	"X-Requested-With",
 }
 
+// foldedUsual is made once: a thousand routers need a guard each.
+var foldedUsual = foldAll(usual)
+
+func foldAll(names []string) map[string]string {
+	folded := map[string]string{}
+	for _, name := range names {
+		folded[Fold(name)] = name
+	}
+	return folded
+}
+
 // NewGuard makes the guard of a middleware that may inject those names.
 func NewGuard(injected []string) *Guard {
 	g := &Guard{Usual: map[string]bool{}, injected: map[string]bool{}}
 	for _, name := range injected {
 		g.injected[Fold(name)] = true
 	}
-	for _, name := range usual {
-		if !g.injected[Fold(name)] {
+	for folded, name := range foldedUsual {
+		if !g.injected[folded] {
 			g.Usual[name] = true
 		}
 	}

@@ -16,10 +16,15 @@ func Error(text string) {
 	log.New(log.Writer(), "", 0).Print("ptlauth: " + text)
 }
 
+// Answered is how the lines begin that Denied writes of a middleware.
+func Answered(name string) string {
+	return "ptlauth: " + name + " answered "
+}
+
 // Denied writes why a single request was denied, at level DEBUG: there Traefik puts
 // what a plugin prints. The path is escaped: Traefik's log may not quote.
-func Denied(name string, status int, r *http.Request, reason string) {
-	fmt.Print("ptlauth: "+name+" answered ", status, " to "+r.Method+" "+r.Host+r.URL.EscapedPath()+": "+reason+"\n")
+func Denied(answered string, status int, r *http.Request, reason string) {
+	fmt.Print(answered, status, " to "+r.Method+" "+r.Host+r.URL.EscapedPath()+": "+reason+"\n")
 }
 
 var (
