@@ -232,7 +232,7 @@ func forward(g *gate, w http.ResponseWriter, r *http.Request, rule *access.Rule,
 	d := &memory.Decision{Names: set.Names, Values: set.Values}
 	key := found.Line
 	if !g.plain || key == "" || g.policy.activity != nil {
-		key = prepare(g, r, rule, found, v, d)
+		key = prepare(g, r, rule, v, d)
 	} else {
 		d.Cookie = carrier.Rest(found)
 	}
@@ -256,7 +256,7 @@ func outlives(t *token.Token, current *view) bool {
 // prepare does what few requests need: it tells of the visit, takes the token out where
 // that takes more than another Cookie line, and returns what the decision may be
 // remembered by.
-func prepare(g *gate, r *http.Request, rule *access.Rule, found *carrier.Found, v *verdict, d *memory.Decision) string {
+func prepare(g *gate, r *http.Request, rule *access.Rule, v *verdict, d *memory.Decision) string {
 	if g.policy.activity != nil {
 		activity.Tell(g.policy.activity, use(g.policy, r, v))
 	}
