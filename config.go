@@ -248,19 +248,21 @@ var (
 // for each of its routers and at every reload, and what files and URLs hold is looked
 // at later. A configuration with mistakes is read again each time.
 func policyOf(config *Config) (*policy, *option.Report) {
-	text, err := json.Marshal(config)
+	report := &option.Report{}
+	// The options, not config, whose JSON would leave out those that are unknown.
+	given := options(config, report)
+	text, err := json.Marshal(given)
 	if err != nil {
-		return compile(config)
+		return compile(given, report), report
 	}
 	compiling.Lock()
 	defer compiling.Unlock()
 	known := policies[string(text)]
-	if known != nil {
-		return known, &option.Report{}
+	if known != nil && len(report.Problems()) == 0 {
+		return known, report
 	}
-	p, report := compile(config)
-	problems := report.Problems()
-	if len(problems) == 0 {
+	p := compile(given, report)
+	if len(report.Problems()) == 0 {
 		if len(policies) >= mostPolicies {
 			policies = map[string]*policy{}
 		}
@@ -269,10 +271,9 @@ func policyOf(config *Config) (*policy, *option.Report) {
 	return p, report
 }
 
-// compile makes the policy, and reports everything that is wrong with config.
-func compile(config *Config) (*policy, *option.Report) {
-	report := &option.Report{}
-	top := option.Open(report, "", options(config, report))
+// compile makes the policy, and reports everything that is wrong with the options.
+func compile(given map[string]interface{}, report *option.Report) *policy {
+	top := option.Open(report, "", given)
 	portal := readPortal(top)
 	p := &policy{
 		keys:          key.Read(top),
@@ -291,7 +292,7 @@ func compile(config *Config) (*policy, *option.Report) {
 		top.Problem("refresh", "is not between 100ms and 1h")
 	}
 	top.Unknown()
-	return p, report
+	return p
 }
 
 // options are the fields of config by the names that an operator writes. Of an option

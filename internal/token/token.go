@@ -1,5 +1,5 @@
 // Package token decides whether a JWT is good: signature first, then header, then
-// claims (RFC 7519, RFC 8725). golang-jwt verifies the signature. The rest is done
+// claims (RFC 7519, RFC 8725). Package key verifies the signature. The rest is done
 // by hand on maps: under Yaegi, golang-jwt decodes nothing into a struct and so
 // checks no expiry there, and it knows no leeway.
 package token
