@@ -1,10 +1,8 @@
 package ptlauth
 
 import (
-	"encoding/json"
 	"net/url"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/getportal/ptlauth/internal/access"
@@ -235,45 +233,10 @@ type policy struct {
 	refresh       time.Duration
 }
 
-// mostPolicies bounds how many are kept; a Traefik has as many as it has configurations
-// that differ.
-const mostPolicies = 64
-
-var (
-	compiling sync.Mutex
-	policies  = map[string]*policy{} // by the configuration as JSON
-)
-
-// policyOf is compile, done once for a configuration: Traefik builds a middleware anew
-// for each of its routers and at every reload, and what files and URLs hold is looked
-// at later. A configuration with mistakes is read again each time.
-func policyOf(config *Config) (*policy, *option.Report) {
+// compile makes the policy, and reports everything that is wrong with config.
+func compile(config *Config) (*policy, *option.Report) {
 	report := &option.Report{}
-	// The options, not config, whose JSON would leave out those that are unknown.
-	given := options(config, report)
-	text, err := json.Marshal(given)
-	if err != nil {
-		return compile(given, report), report
-	}
-	compiling.Lock()
-	defer compiling.Unlock()
-	known := policies[string(text)]
-	if known != nil && len(report.Problems()) == 0 {
-		return known, report
-	}
-	p := compile(given, report)
-	if len(report.Problems()) == 0 {
-		if len(policies) >= mostPolicies {
-			policies = map[string]*policy{}
-		}
-		policies[string(text)] = p
-	}
-	return p, report
-}
-
-// compile makes the policy, and reports everything that is wrong with the options.
-func compile(given map[string]interface{}, report *option.Report) *policy {
-	top := option.Open(report, "", given)
+	top := option.Open(report, "", options(config, report))
 	portal := readPortal(top)
 	p := &policy{
 		keys:          key.Read(top),
@@ -292,7 +255,7 @@ func compile(given map[string]interface{}, report *option.Report) *policy {
 		top.Problem("refresh", "is not between 100ms and 1h")
 	}
 	top.Unknown()
-	return p
+	return p, report
 }
 
 // options are the fields of config by the names that an operator writes. Of an option

@@ -46,7 +46,7 @@ func build(m *made, next http.Handler, config *Config, name string) {
 			journal.State(name, name+" cannot be made and answers every request with 503: please report this as a bug of ptlauth")
 		}
 	}()
-	policy, report := policyOf(config)
+	policy, report := compile(config)
 	problems := report.Problems()
 	if len(problems) > 0 {
 		journal.State(name, name+" is misconfigured and answers every request with 503: "+report.String())
