@@ -50,6 +50,7 @@ func judge(p *policy, current *view, text string, byCookie bool) *verdict {
 	if problem == token.NoKey {
 		return lookAgain(p, current, text, byCookie)
 	}
+	// refuse, written out: a forgery should not cost another call.
 	if problem != "" && current.complete {
 		return &verdict{status: http.StatusUnauthorized, failure: denial.BadToken, reason: problem}
 	}

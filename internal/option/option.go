@@ -31,15 +31,13 @@ type Section struct {
 // Open reads value as a section called path. An absent value is an empty
 // section; one that is not a map is reported and reads as empty.
 func Open(report *Report, path string, value interface{}) *Section {
-	s := &Section{
-		Path:   path,
-		report: report,
-		values: map[string]interface{}{},
-		given:  map[string]string{},
-	}
+	s := &Section{Path: path, report: report}
+	// Most sections are absent, and Traefik has a middleware made for each router.
 	if value == nil {
 		return s
 	}
+	s.values = map[string]interface{}{}
+	s.given = map[string]string{}
 	entries, ok := Map(value)
 	if !ok {
 		report.Add(path, "is "+Kind(value)+" where options of its own belong: write it as "+path+".NAME: VALUE")
@@ -162,7 +160,7 @@ func (s *Section) Texts(name string) []string {
 // Section reads a group of options within this one.
 func (s *Section) Section(name string) *Section {
 	value := s.Value(name)
-	if IsEmpty(value) {
+	if value != nil && IsEmpty(value) {
 		value = nil
 	}
 	return Open(s.report, s.Name(name), value)
@@ -194,6 +192,9 @@ func (s *Section) Sections(name string) []*Section {
 // Unknown reports every option that was given and that nothing has read, with
 // the nearest known name.
 func (s *Section) Unknown() {
+	if len(s.values) == 0 {
+		return
+	}
 	known := map[string]bool{}
 	for _, name := range s.known {
 		known[strings.ToLower(name)] = true
