@@ -2,6 +2,7 @@ package ptlauth
 
 import (
 	"net/http"
+	"strings"
 	"sync"
 
 	"github.com/getportal/ptlauth/internal/app"
@@ -24,21 +25,26 @@ type installed struct {
 	rules  *app.Rules
 }
 
-// ServeHTTP hands the request to the gate of the app that its host names.
-func (p *portal) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	label := app.Of(r.Host)
-	known, ok := p.gates.Load(label)
-	if ok {
-		known.(*gate).ServeHTTP(w, r)
-		return
-	}
-	open(p, label, w, r)
+// newPortal hands each request to the gate of the app that its host names.
+func newPortal(next http.Handler, name string, policy *policy) http.Handler {
+	p := &portal{next: next, name: name, policy: policy}
+	gates := &p.gates
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		label, _, _ := strings.Cut(r.Host, ".")
+		known, ok := gates.Load(label)
+		if ok {
+			known.(*gate).handler.ServeHTTP(w, r)
+			return
+		}
+		open(p, w, r)
+	})
 }
 
 // open makes the gate of an app that has not been asked for since it was installed or
 // changed. An app that is not there is told before any look at a token.
-func open(p *portal, label string, w http.ResponseWriter, r *http.Request) {
+func open(p *portal, w http.ResponseWriter, r *http.Request) {
 	var a *app.App
+	label := app.Of(r.Host)
 	if label != "" {
 		a = app.Find(p.policy.apps, label)
 	}
@@ -58,19 +64,19 @@ func open(p *portal, label string, w http.ResponseWriter, r *http.Request) {
 		denial.Write(w, r, http.StatusServiceUnavailable, denial.NoToken)
 		return
 	}
-	g := newGate(p.next, p.name+" "+label, p.policy, rules.Access)
-	g.app = &installed{portal: p, app: a, rules: rules}
+	g := newGate(p.next, p.name+" "+label, p.policy, rules.Access, &installed{portal: p, app: a, rules: rules})
 	p.gates.Store(label, g)
-	g.ServeHTTP(w, r)
+	g.handler.ServeHTTP(w, r)
 }
 
 // isOutdated tells whether the app has been changed or uninstalled since the gate was
-// made, and then takes the gate away.
+// made.
 func isOutdated(g *gate) bool {
-	i := g.app
-	if app.IsInstalled(i.app) && app.Look(i.app, g.policy.refresh) == i.rules {
-		return false
-	}
-	i.portal.gates.Delete(i.app.Name)
-	return true
+	return !app.IsInstalled(g.app.app) || app.Look(g.app.app, g.policy.refresh) != g.app.rules
+}
+
+// reopen serves a request by a new gate in the place of one that is outdated.
+func reopen(g *gate, w http.ResponseWriter, r *http.Request) {
+	g.app.portal.gates.Delete(g.app.app.Name)
+	open(g.app.portal, w, r)
 }

@@ -28,6 +28,7 @@ type view struct {
 	keys     []*key.Key // those that can be read
 	complete bool       // whether that is all of them
 	registry *terminal.Registry
+	outdated bool // the app has been changed or uninstalled since the gate was made
 
 	sets  sync.Map // the headers of terminals that have asked, by sub
 	asked int64    // how many that are
@@ -78,6 +79,7 @@ func renew(g *gate, before *view, at time.Time) *view {
 		keys:     keys,
 		complete: complete,
 		registry: terminal.Look(g.policy.terminals, refresh),
+		outdated: g.app != nil && isOutdated(g),
 	}
 	v.ready = len(keys) > 0 && v.registry != nil
 	if before != nil {

@@ -41,11 +41,14 @@ type Rule struct {
 	// Omitted are the names that are taken out of a request and not injected.
 	Omitted []string
 
+	// Mark tells the rules of a middleware apart.
+	Mark string
 	// Nobody is what a visitor's request is sent on with of whom nothing is known.
 	Nobody *Set
 
 	lower   string
-	private *Rule // a public rule's twin for paths that are ambiguous
+	private *Rule   // a public rule's twin for paths that are ambiguous
+	rivals  []*Rule // the private rules with a longer prefix than a public one
 }
 
 // Rules are a middleware's rules, the longest prefix first; the last one has the
@@ -83,13 +86,27 @@ func Sorted(rules Rules) Rules {
 	if len(rules) == 0 || rules[len(rules)-1].Prefix != "" {
 		rules = append(rules, &Rule{})
 	}
-	for _, rule := range rules {
+	for i, rule := range rules {
 		nobody, _ := Values(rule, placeholder.Anonymous)
 		rule.Nobody = nobody
-		// The prefix tells the twin's decisions apart: no path holds a line break.
-		rule.private = &Rule{Prefix: rule.Prefix + "\n", Closed: rule.Closed, Headers: rule.Headers, Omitted: rule.Omitted, Nobody: rule.Nobody}
+		// No Cookie line and no path holds a line break.
+		rule.Mark = "\n" + rule.Prefix
+		if rule.Public {
+			rule.private = &Rule{Prefix: rule.Prefix, Mark: rule.Mark + "\n", Headers: rule.Headers, Omitted: rule.Omitted, Nobody: nobody}
+			rule.rivals = rivals(rules[:i], rule)
+		}
 	}
 	return rules
+}
+
+func rivals(rules Rules, rule *Rule) []*Rule {
+	var longer []*Rule
+	for _, other := range rules {
+		if !other.Public && len(other.Prefix) > len(rule.Prefix) {
+			longer = append(longer, other)
+		}
+	}
+	return longer
 }
 
 // OfApp makes the rule for one path of an app_meta.json: the access, and the only
@@ -266,36 +283,35 @@ func IsAmbiguous(path string) bool {
 	return ambiguous.MatchString(path)
 }
 
-// Find returns the rule for an escaped path. An ambiguous path is never public; neither
-// is one that a private prefix begins when case does not count, because to some apps it
-// does not.
+// Find returns the rule for an escaped path.
 func Find(rules Rules, path string) *Rule {
-	rule := longest(rules, path)
-	if !rule.Public {
-		return rule
-	}
-	if IsAmbiguous(path) {
-		return rule.private
-	}
-	lower := strings.ToLower(path)
-	for _, other := range rules {
-		if len(other.Prefix) <= len(rule.Prefix) {
-			break
-		}
-		if !other.Public && strings.HasPrefix(lower, other.lower) {
-			return other
-		}
-	}
-	return rule
-}
-
-func longest(rules Rules, path string) *Rule {
 	for _, rule := range rules {
 		if strings.HasPrefix(path, rule.Prefix) {
+			if rule.Public {
+				return findPublic(rule, path)
+			}
 			return rule
 		}
 	}
 	return rules[len(rules)-1]
+}
+
+// findPublic sees to it that an ambiguous path is never public; neither is one that a
+// private prefix begins when case does not count, because to some apps it does not.
+func findPublic(rule *Rule, path string) *Rule {
+	if IsAmbiguous(path) {
+		return rule.private
+	}
+	if rule.rivals == nil {
+		return rule
+	}
+	lower := strings.ToLower(path)
+	for _, other := range rule.rivals {
+		if strings.HasPrefix(lower, other.lower) {
+			return other
+		}
+	}
+	return rule
 }
 
 // Set is the headers that a request is sent on with. Requests share it.
