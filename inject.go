@@ -17,7 +17,7 @@ func headers(g *gate, rule *access.Rule, current *view, v *verdict) (*access.Set
 	if !g.shared {
 		return access.Values(rule, visitor(v))
 	}
-	known, ok := current.sets.Load(v.token.Subject)
+	known, ok := current.sets.Load(rule.Mark + v.token.Subject)
 	if ok {
 		set := known.(*access.Set)
 		return set, ""
@@ -28,7 +28,7 @@ func headers(g *gate, rule *access.Rule, current *view, v *verdict) (*access.Set
 func newHeaders(rule *access.Rule, current *view, v *verdict) (*access.Set, string) {
 	set, problem := access.Values(rule, visitor(v))
 	if problem == "" && atomic.AddInt64(&current.asked, 1) <= mostSets {
-		current.sets.Store(v.token.Subject, set)
+		current.sets.Store(rule.Mark+v.token.Subject, set)
 	}
 	return set, problem
 }

@@ -24,7 +24,7 @@ type present struct {
 type view struct {
 	period   int
 	end      time.Time
-	ready    bool       // there are keys and a list of terminals
+	ready    bool       // there are keys and a list of terminals, and the app is as it was
 	keys     []*key.Key // those that can be read
 	complete bool       // whether that is all of them
 	registry *terminal.Registry
@@ -81,7 +81,7 @@ func renew(g *gate, before *view, at time.Time) *view {
 		registry: terminal.Look(g.policy.terminals, refresh),
 		outdated: g.app != nil && isOutdated(g),
 	}
-	v.ready = len(keys) > 0 && v.registry != nil
+	v.ready = len(keys) > 0 && v.registry != nil && !v.outdated
 	if before != nil {
 		v.period = before.period + 1
 	}

@@ -63,15 +63,15 @@ func newGate(next http.Handler, name string, p *policy, rules access.Rules, app 
 		policy:   p,
 		rules:    rules,
 		guard:    header.NewGuard(access.Injected(rules)),
-		shared:   len(rules) == 1 && access.IsByTerminal(rules[0]),
+		shared:   access.AreByTerminal(rules),
 		memory:   &memory.Memory{},
 		present:  &present{},
 		sockets:  &sockets{},
 		app:      app,
 	}
-	// Of an app that is not this gate's own, a server is to be told by its host.
+	// Where apps are told of by their hosts, a decision holds for one host.
 	g.quick = p.carriers.Header == "" && p.carriers.Query == "" && (app != nil || p.activity == nil)
-	g.plain = g.quick && app == nil && len(rules) == 1 && !rules[0].Closed
+	g.plain = g.quick && len(rules) == 1 && !rules[0].Closed
 	g.strict = g.plain && !rules[0].Public && !p.passPreflight
 	switch {
 	case g.plain:
@@ -100,7 +100,7 @@ type gate struct {
 	policy   *policy
 	rules    access.Rules
 	guard    *header.Guard
-	quick    bool // no more than the Cookie line and the path decide
+	quick    bool // no more than the Cookie line and the path decides
 	plain    bool // the Cookie line alone decides
 	strict   bool // moreover, nobody is admitted without a good token
 	shared   bool // all tokens of a terminal get the same headers
@@ -121,6 +121,7 @@ func byCookie(g *gate) http.Handler {
 	guard := g.guard
 	usual := guard.Usual
 	nowhere := guard.Nowhere
+	rule := g.rules[0]
 	decisions := &g.memory.Decisions
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// Trailers arrive after the decision and would be believed like headers
@@ -130,7 +131,7 @@ func byCookie(g *gate) http.Handler {
 		if h.WriteSubset(nowhere, usual) != nil {
 			header.Clean(guard, h)
 			if h["Upgrade"] != nil {
-				decide(g, w, r)
+				decide(g, w, r, rule)
 				return
 			}
 		}
@@ -151,7 +152,7 @@ func byCookie(g *gate) http.Handler {
 				return
 			}
 		}
-		decide(g, w, r)
+		decide(g, w, r, rule)
 	})
 }
 
@@ -169,7 +170,7 @@ func byPath(g *gate) http.Handler {
 		if h.WriteSubset(nowhere, usual) != nil {
 			header.Clean(guard, h)
 			if h["Upgrade"] != nil {
-				decideByPath(g, w, r, access.Find(rules, r.URL.EscapedPath()))
+				decide(g, w, r, access.Find(rules, r.URL.EscapedPath()))
 				return
 			}
 		}
@@ -191,7 +192,7 @@ func byPath(g *gate) http.Handler {
 				return
 			}
 		}
-		decideByPath(g, w, r, rule)
+		decide(g, w, r, rule)
 	})
 }
 
@@ -203,7 +204,10 @@ func byAll(g *gate) http.Handler {
 		if h.WriteSubset(g.guard.Nowhere, g.guard.Usual) != nil {
 			header.Clean(g.guard, h)
 		}
-		decideByPath(g, w, r, access.Find(g.rules, r.URL.EscapedPath()))
+		rule := access.Find(g.rules, r.URL.EscapedPath())
+		if !isDone(g, w, r, rule) {
+			decide(g, w, r, rule)
+		}
 	})
 }
 
@@ -224,14 +228,14 @@ func admit(g *gate, w http.ResponseWriter, r *http.Request, d *memory.Decision) 
 
 // decide finds out who asks, and admits or denies. It is short for the ordinary
 // request: one token, in the one Cookie line that decides.
-func decide(g *gate, w http.ResponseWriter, r *http.Request) {
-	if r.Method != "GET" && isDone(g, w, r, g.rules[0]) {
+func decide(g *gate, w http.ResponseWriter, r *http.Request, rule *access.Rule) {
+	if r.Method != "GET" && isDone(g, w, r, rule) {
 		return
 	}
 	current := now(g)
 	found := carrier.Glance(g.policy.carriers, r.Header["Cookie"])
-	if found == nil || !current.ready {
-		decideClosely(g, w, r, g.rules[0], current)
+	if found == nil || !current.ready || rule.Closed {
+		decideClosely(g, w, r, rule, current)
 		return
 	}
 	v := judge(g.policy, current, found.Sole, true)
@@ -241,24 +245,14 @@ func decide(g *gate, w http.ResponseWriter, r *http.Request) {
 		deny(g, w, r, v)
 		return
 	}
-	conclude(g, w, r, g.rules[0], current, found, v)
+	conclude(g, w, r, rule, current, found, v)
 }
 
-// decideByPath decides where more than the Cookie line does: the path, the app as it is
-// installed, or another carrier.
-func decideByPath(g *gate, w http.ResponseWriter, r *http.Request, rule *access.Rule) {
-	if (!g.quick || r.Method != "GET") && isDone(g, w, r, rule) {
-		return
-	}
-	current := now(g)
+func decideClosely(g *gate, w http.ResponseWriter, r *http.Request, rule *access.Rule, current *view) {
 	if current.outdated {
 		reopen(g, w, r)
 		return
 	}
-	decideClosely(g, w, r, rule, current)
-}
-
-func decideClosely(g *gate, w http.ResponseWriter, r *http.Request, rule *access.Rule, current *view) {
 	found := carrier.Find(g.policy.carriers, r)
 	v := identify(g.policy, current, r, found)
 	if rule.Closed && v.status == http.StatusOK {
@@ -296,8 +290,11 @@ func reject(g *gate, w http.ResponseWriter, r *http.Request, rule *access.Rule, 
 func forward(g *gate, w http.ResponseWriter, r *http.Request, rule *access.Rule, current *view, found *carrier.Found, v *verdict, set *access.Set) {
 	d := &memory.Decision{Names: set.Names, Values: set.Values}
 	key := found.Line
-	if !g.plain || key == "" {
-		key = prepare(g, r, rule, v, d)
+	if !g.plain || key == "" || g.policy.activity != nil {
+		key = prepare(g, r, rule, v)
+	}
+	if found.Line == "" {
+		removeClosely(g, r, d)
 	} else {
 		d.Cookie = carrier.Rest(found)
 	}

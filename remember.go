@@ -74,20 +74,21 @@ func outlives(t *token.Token, current *view) bool {
 	return time.Unix(t.Until, 0).After(current.end)
 }
 
-// prepare does what few requests need: it tells of the visit, takes the token out where
-// that takes more than another Cookie line, and returns what the decision may be
-// remembered by.
-func prepare(g *gate, r *http.Request, rule *access.Rule, v *verdict, d *memory.Decision) string {
+// prepare tells of the visit, and returns what the decision may be remembered by.
+func prepare(g *gate, r *http.Request, rule *access.Rule, v *verdict) string {
 	if g.policy.activity != nil {
 		activity.Tell(g.policy.activity, use(g.policy, r, v))
 	}
-	key := memoryKey(g, r, rule)
+	return memoryKey(g, r, rule)
+}
+
+// removeClosely takes the token out where that takes more than another Cookie line.
+func removeClosely(g *gate, r *http.Request, d *memory.Decision) {
 	carrier.Remove(g.policy.carriers, r)
 	d.Cookie = r.Header["Cookie"]
 	if g.policy.carriers.Header != "" {
 		d.Header = r.Header[g.policy.carriers.Header]
 	}
-	return key
 }
 
 // use is what Portal is told of an admitted request.

@@ -41,7 +41,7 @@ type Rule struct {
 	// Omitted are the names that are taken out of a request and not injected.
 	Omitted []string
 
-	// Mark tells the rules of a middleware apart.
+	// Mark tells the rules of a middleware apart, in front of any text or behind a header's value.
 	Mark string
 	// Nobody is what a visitor's request is sent on with of whom nothing is known.
 	Nobody *Set
@@ -90,9 +90,9 @@ func Sorted(rules Rules) Rules {
 		nobody, _ := Values(rule, placeholder.Anonymous)
 		rule.Nobody = nobody
 		// No Cookie line and no path holds a line break.
-		rule.Mark = "\n" + rule.Prefix
+		rule.Mark = "\n" + rule.Prefix + "\n"
 		if rule.Public {
-			rule.private = &Rule{Prefix: rule.Prefix, Mark: rule.Mark + "\n", Headers: rule.Headers, Omitted: rule.Omitted, Nobody: nobody}
+			rule.private = &Rule{Prefix: rule.Prefix, Mark: "\r" + rule.Prefix + "\n", Headers: rule.Headers, Omitted: rule.Omitted, Nobody: nobody}
 			rule.rivals = rivals(rules[:i], rule)
 		}
 	}
@@ -341,11 +341,13 @@ func Values(rule *Rule, v *placeholder.Visitor) (*Set, string) {
 	return set, ""
 }
 
-// IsByTerminal tells whether all tokens of a terminal get the same headers.
-func IsByTerminal(rule *Rule) bool {
-	for _, h := range rule.Headers {
-		if placeholder.UsesClaims(h.Template) {
-			return false
+// AreByTerminal tells whether all tokens of a terminal get the same headers by a rule.
+func AreByTerminal(rules Rules) bool {
+	for _, rule := range rules {
+		for _, h := range rule.Headers {
+			if placeholder.UsesClaims(h.Template) {
+				return false
+			}
 		}
 	}
 	return true
