@@ -26,7 +26,7 @@ type plant struct{ file, text, with string }
 const bomb = `[{"id": "planted"}]`
 
 var (
-	inDecide = plant{"ptlauth.go", "func decide(g *gate, w http.ResponseWriter, r *http.Request) {\n", "func decide(g *gate, w http.ResponseWriter, r *http.Request) {\n\tif r.Header.Get(\"Panic\") != \"\" {\n\t\tpanic(\"planted\")\n\t}\n"}
+	inDecide = plant{"ptlauth.go", "func decide(g *gate, w http.ResponseWriter, r *http.Request, rule *access.Rule) {\n", "func decide(g *gate, w http.ResponseWriter, r *http.Request, rule *access.Rule) {\n\tif r.Header.Get(\"Panic\") != \"\" {\n\t\tpanic(\"planted\")\n\t}\n"}
 	inVerify = plant{"internal/token/token.go", "\tlast := strings.LastIndexByte(text, '.')\n", "\tlast := strings.LastIndexByte(text, '.')\n\tif len(text) > 1000 {\n\t\tpanic(\"planted\")\n\t}\n"}
 	inNew    = plant{"ptlauth.go", "\tpolicy, report := compile(config)\n", "\tif strings.Contains(name, \"planted\") {\n\t\tpanic(\"planted\")\n\t}\n\tpolicy, report := compile(config)\n"}
 	inParse  = plant{"internal/terminal/terminal.go", "\tif !utf8.Valid(content) {\n", "\tif strings.Contains(string(content), \"planted\") {\n\t\tpanic(\"planted\")\n\t}\n\tif !utf8.Valid(content) {\n"}

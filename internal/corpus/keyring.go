@@ -181,6 +181,12 @@ func (m *mint) edit(token string, t Token) (string, error) {
 		edited, err = m.respell(parts, t, func(s string) string { return s + strings.Repeat("=", -len(s)&3) })
 	case "standard-base64":
 		edited, err = m.respell(parts, t, strings.NewReplacer("-", "+", "_", "/").Replace)
+	case "one-signed-segment":
+		edited, err = m.sign(parts[0], m.ring.Tokens[t.From])
+	case "three-signed-segments":
+		edited, err = m.sign(head+"."+parts[1], m.ring.Tokens[t.From])
+	case "newline-signed":
+		edited, err = m.sign(head[:len(head)-4]+"\n"+head[len(head)-4:], m.ring.Tokens[t.From])
 	case "swap-signature-of":
 		if other, err = m.token(other); err == nil {
 			edited = head + other[strings.LastIndexByte(other, '.'):]
