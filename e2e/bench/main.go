@@ -9,7 +9,9 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"log"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -53,12 +55,17 @@ type run struct{ rate, count, p50, p99, cpu float64 }
 
 func main() {
 	log.SetFlags(0)
-	rounds := flag.Int("rounds", 10, "rounds at 16 connections; a third of it at 1 and 128")
-	length := flag.Duration("length", 2*time.Second, "how long each contender is asked in each round")
+	rounds := flag.Int("rounds", 20, "rounds at 16 connections; a third of it at 1 and 128")
+	length := flag.Duration("length", time.Second, "how long each contender is asked in each round")
 	distinct := flag.Int("tokens", 1_000_000, "how many distinct tokens Traefik's memory is measured after")
 	only := flag.String("only", "", "rates or growth; empty: both")
 	out := flag.String("out", "", "folder for bench.md and bench.svg; empty: print only")
+	takes := flag.Duration("auth", -1, "be an auth server that takes so long, until standard input ends")
 	flag.Parse()
+	if *takes >= 0 {
+		beAuthServer(*takes)
+		return
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	dir, err := os.MkdirTemp("", "ptlauth-bench-")
@@ -101,7 +108,7 @@ func measure(ctx context.Context, dir string, rounds int, length time.Duration, 
 	if err != nil {
 		return errNoWrk
 	}
-	dynamic, err := arrange(dir)
+	dynamic, err := arrange(ctx, dir)
 	if err != nil {
 		return err
 	}
@@ -123,9 +130,9 @@ func measure(ctx context.Context, dir string, rounds int, length time.Duration, 
 			n = max(1, rounds/3)
 		}
 		for i := range n {
-			for j := range all {
-				// Another order each time: who comes first after a pause is not always the same.
-				c := all[(i+j)%len(all)]
+			// Another order each time: what a contender leaves behind, such as a larger heap, another finds.
+			for _, j := range rand.Perm(len(all)) {
+				c := all[j]
 				one, err := ask(ctx, wrk, dir, proxy, c, connections, length)
 				if err != nil {
 					return fmt.Errorf("%s: %w", c.name, err)
@@ -169,8 +176,8 @@ func contenders() []*contender {
 	return all
 }
 
-// arrange starts the app and the auth server, and returns Traefik's configuration in front of them.
-func arrange(dir string) (string, error) {
+// arrange starts the app and the auth servers, and returns Traefik's configuration in front of them.
+func arrange(ctx context.Context, dir string) (string, error) {
 	if err := os.WriteFile(filepath.Join(dir, "secret"), []byte(secret), 0o600); err != nil {
 		return "", err
 	}
@@ -183,14 +190,11 @@ func arrange(dir string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	quick, err := serve(http.HandlerFunc(authenticate))
+	quick, err := startAuthServer(ctx, 0)
 	if err != nil {
 		return "", err
 	}
-	slow, err := serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		time.Sleep(5 * time.Millisecond)
-		authenticate(w, r)
-	}))
+	slow, err := startAuthServer(ctx, 5*time.Millisecond)
 	if err != nil {
 		return "", err
 	}
@@ -221,6 +225,41 @@ func serve(handler http.Handler) (string, error) {
 	}
 	go func() { _ = http.Serve(listener, handler) }()
 	return "http://" + listener.Addr().String(), nil
+}
+
+// startAuthServer starts an auth server, a process of its own as it would be anywhere, and returns its address. It ends
+// with this process.
+func startAuthServer(ctx context.Context, takes time.Duration) (string, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return "", err
+	}
+	server := exec.CommandContext(ctx, self, "-auth", takes.String())
+	server.Stderr = os.Stderr
+	if _, err := server.StdinPipe(); err != nil {
+		return "", err
+	}
+	output, err := server.StdoutPipe()
+	if err != nil {
+		return "", err
+	}
+	if err := server.Start(); err != nil {
+		return "", err
+	}
+	address, err := bufio.NewReader(output).ReadString('\n')
+	return strings.TrimSpace(address), err
+}
+
+func beAuthServer(takes time.Duration) {
+	address, err := serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		time.Sleep(takes)
+		authenticate(w, r)
+	}))
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(address)
+	_, _ = io.Copy(io.Discard, os.Stdin)
 }
 
 // authenticate does ptlauth's job behind ForwardAuth.

@@ -17,7 +17,7 @@ const (
 // write makes the tables: each contender against the first one, which is bare Traefik.
 func write(all []*contender, rounds int, length time.Duration, resident float64) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d interleaved rounds of %s at 16 connections, a third of them at 1 and 128. Ratios are taken round by round; in brackets, their quartiles. Latencies and CPU time are those of this one machine and mean nothing elsewhere.\n", rounds, length)
+	fmt.Fprintf(&b, "%d interleaved rounds of %s at 16 connections, a third of them at 1 and 128, each in another order. Ratios are taken round by round; in brackets, their quartiles. Latencies and CPU time are those of this one machine and mean nothing elsewhere.\n", rounds, length)
 	for _, connections := range []int{16, 1, 128} {
 		fmt.Fprintf(&b, "\n### %s\n\n| | requests/s against no middleware | p50 | p99 | Traefik's CPU time per request |\n|---|---|---|---|---|\n", map[int]string{1: "1 connection", 16: "16 connections", 128: "128 connections"}[connections])
 		base := all[0]
