@@ -74,10 +74,15 @@ func outlives(t *token.Token, current *view) bool {
 	return time.Unix(t.Until, 0).After(current.end)
 }
 
-// prepare tells of the visit, and returns what the decision may be remembered by.
+// prepare tells of the visit, and returns what the decision may be remembered by. What
+// is remembered is not told of.
 func prepare(g *gate, r *http.Request, rule *access.Rule, v *verdict) string {
-	if g.policy.activity != nil {
-		activity.Tell(g.policy.activity, use(g.policy, r, v))
+	p := g.policy
+	if p.activity != nil {
+		activity.Tell(p.activity, use(p, r, v))
+		if p.refresh > p.activity.Interval {
+			return ""
+		}
 	}
 	return memoryKey(g, r, rule)
 }

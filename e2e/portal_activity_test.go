@@ -192,6 +192,38 @@ func TestPortalActivity(t *testing.T) {
 		}
 	}
 
+	tests["each host is told of, though the token is remembered"] = func(t *testing.T) {
+		to := newReceiver(t, ok)
+		handler := build(t, to.URL, time.Hour, map[string]any{"token": map[string]any{}, "paths": []any{}, "refresh": "1h"})
+		for range 3 {
+			for _, host := range []string{"chat", "files"} {
+				if status := serve(handler, request(token, "http://"+host+".example.com/")); status != http.StatusOK {
+					t.Fatalf("got %d", status)
+				}
+			}
+		}
+		eventually(t, slack, func() string {
+			if calls := to.calls(); calls["chat.example.com"] != 1 || calls["files.example.com"] != 1 {
+				return fmt.Sprintf("told of %v, want each once", calls)
+			}
+			return ""
+		})
+	}
+
+	tests["an app in use is told of again, though little else is looked at"] = func(t *testing.T) {
+		to := newReceiver(t, ok)
+		handler := build(t, to.URL, 200*time.Millisecond, map[string]any{"token": map[string]any{}, "paths": []any{}, "refresh": "1h"})
+		eventually(t, slack, func() string {
+			if status := serve(handler, request(token, "http://chat.example.com/")); status != http.StatusOK {
+				return fmt.Sprintf("got %d", status)
+			}
+			if n := to.calls()["chat.example.com"]; n < 3 {
+				return fmt.Sprintf("told %d times", n)
+			}
+			return ""
+		})
+	}
+
 	tests["a redirect is not followed"] = func(t *testing.T) {
 		elsewhere := newReceiver(t, ok)
 		to := newReceiver(t, func(w http.ResponseWriter, r *http.Request) {

@@ -16,7 +16,7 @@ import (
 // Receiver is who is told, and how often at the most.
 type Receiver struct {
 	address  string
-	interval time.Duration
+	Interval time.Duration
 }
 
 // Use is one use of an app, as ForwardAuth would tell it.
@@ -53,7 +53,7 @@ var (
 func Read(top *option.Section) *Receiver {
 	given := top.Has("activity")
 	s := top.Section("activity")
-	r := &Receiver{address: s.Text("url", ""), interval: s.Duration("interval", 5*time.Second)}
+	r := &Receiver{address: s.Text("url", ""), Interval: s.Duration("interval", 5*time.Second)}
 	s.Unknown()
 	if !given {
 		return nil
@@ -61,7 +61,7 @@ func Read(top *option.Section) *Receiver {
 	if !option.IsAddress(r.address) {
 		s.Problem("url", "is not an address: write http://HOST/PATH")
 	}
-	if r.interval < 100*time.Millisecond {
+	if r.Interval < 100*time.Millisecond {
 		s.Problem("interval", "is shorter than 100ms")
 	}
 	return r
@@ -74,7 +74,7 @@ func Tell(r *Receiver, u Use) {
 	key := r.address + " " + u.Host
 	mutex.Lock()
 	last, known := told[key]
-	if known && now.Sub(last) < r.interval || calls >= atOnce {
+	if known && now.Sub(last) < r.Interval || calls >= atOnce {
 		mutex.Unlock()
 		return
 	}

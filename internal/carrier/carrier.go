@@ -22,7 +22,7 @@ type Carriers struct {
 	Query   string // a query parameter's name; empty: none
 	Forward bool   // leave the token in the request
 
-	assign string // the cookie's name with the equals sign; empty where that is not all
+	assign string // what stands before the token in a Cookie line; empty where that is not all
 }
 
 // Read reads the section `token`.
@@ -53,7 +53,7 @@ func Read(s *option.Section, injected []string) *Carriers {
 		s.Problem("cookie", "is not a cookie's name: leave out spaces, quotes and punctuation")
 	}
 	if c.Header == "" && c.Query == "" && !c.Forward {
-		c.assign = c.Cookie + "="
+		c.assign = "; " + c.Cookie + "="
 	}
 	if c.Cookie == "" && c.Header == "" && c.Query == "" {
 		s.Problem("", "nothing may carry a token: name a cookie, a header or a query parameter")
@@ -74,7 +74,7 @@ type Found struct {
 	Candidates []Candidate
 	Line       string // the Cookie line with the sole token
 
-	before string // the token's cookie in Line
+	before string // what stands before the token's cookie in Line, behind "; " if anything does
 	after  string
 }
 
@@ -88,13 +88,10 @@ func Glance(c *Carriers, lines []string) *Found {
 	if strings.Count(line, c.Cookie) != 1 {
 		return nil
 	}
-	before, value, _ := strings.Cut(line, c.assign)
+	before, value, _ := strings.Cut("; "+line, c.assign)
 	token, after, _ := strings.Cut(value, ";")
 	// A JSON object in base64 begins with "e": quotes, spaces and Bearer are left out here.
-	if !strings.HasPrefix(token, "e") || token[len(token)-1] <= ' ' {
-		return nil
-	}
-	if before != "" && !strings.HasSuffix(before, "; ") || after != "" && after[0] != ' ' {
+	if !strings.HasPrefix(token, "e") || token[len(token)-1] <= ' ' || after != "" && after[0] != ' ' {
 		return nil
 	}
 	return &Found{Sole: token, Line: line, before: before, after: after}
@@ -107,14 +104,14 @@ func Find(c *Carriers, r *http.Request) *Found {
 
 // Rest is the Cookie line without the sole token; nil: nothing is left.
 func Rest(found *Found) []string {
-	rest := strings.TrimSuffix(found.before, "; ")
+	rest := found.before
 	if len(found.after) > 1 {
-		rest = found.before + found.after[1:]
+		rest += ";" + found.after
 	}
-	if rest == "" {
+	if len(rest) < 3 {
 		return nil
 	}
-	return []string{rest}
+	return []string{rest[2:]}
 }
 
 func findAll(c *Carriers, r *http.Request) []Candidate {

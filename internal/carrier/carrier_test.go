@@ -43,7 +43,7 @@ func FuzzCut(f *testing.F) {
 		if values, _ := Cut(rest, name); len(values) > 0 {
 			t.Errorf("of %q is left %q with %q", line, rest, values)
 		}
-		c := &Carriers{Cookie: name, assign: name + "="}
+		c := &Carriers{Cookie: name, assign: "; " + name + "="}
 		found := Glance(c, []string{line})
 		if found == nil {
 			return

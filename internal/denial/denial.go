@@ -114,19 +114,20 @@ func Login(loginURL, wanted string) string {
 
 // IsNavigation tells whether a person opens a page, as far as can be seen.
 func IsNavigation(r *http.Request) bool {
+	mode := r.Header["Sec-Fetch-Mode"]
+	if len(mode) > 0 && mode[0] != "navigate" {
+		return false
+	}
+	return opensPage(r, mode)
+}
+
+func opensPage(r *http.Request, mode []string) bool {
 	h := r.Header
 	if r.Method != "GET" || h["Upgrade"] != nil && header.IsWebSocket(h) {
 		return false
 	}
-	mode := h["Sec-Fetch-Mode"]
-	if len(mode) == 0 {
-		return accepts(h["Accept"], "text/html")
-	}
-	return mode[0] == "navigate"
-}
-
-func accepts(lines []string, kind string) bool {
-	return len(lines) > 0 && strings.Contains(lines[0], kind)
+	accept := h["Accept"]
+	return len(mode) > 0 || len(accept) > 0 && strings.Contains(accept[0], "text/html")
 }
 
 func page(title, sentence string) string {
