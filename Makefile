@@ -1,7 +1,7 @@
 # make demo        start Traefik, the plugin and a small app; needs Go and nothing else
 # make test        everything: vet, lint, unit tests, the corpus three times, real apps
 # make test-fast   the inner loop: under a minute, without Traefik
-# make fuzz        every fuzz target for a minute
+# make fuzz        every fuzz target for a minute, and 100,000 tokens against go-jose
 # make soak        ten minutes of load, reloads, rotations and broken files
 # make bench       ratios in one real Traefik, into docs/bench.md; needs wrk
 # make bench-fast  the interpreted plugin alone, as multiples of a plugin that does nothing
@@ -32,7 +32,7 @@ test-fast:
 	go test -short ./...
 	cd e2e && go test -short -count=1 ./interpreted ./decode
 
-# Every fuzz target for a minute; their seeds are part of make test.
+# The seeds, and 3,000 tokens, are part of make test.
 FUZZ = 60s
 fuzz:
 	@for module in $(MODULES); do (cd $$module && for package in $$(go list ./...); do \
@@ -40,6 +40,7 @@ fuzz:
 	    echo "$$package $$target"; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZ) $$package || exit 1; \
 	  done; \
 	done) || exit 1; done
+	cd e2e && PTLAUTH_DIFFERENTIAL=100000 PTLAUTH_SEED=$$(date +%s) go test -count=1 -timeout 30m -run '^TestDifferential$$' -v ./vectors
 
 soak:
 	cd e2e && PTLAUTH_SOAK=10m go test -count=1 -timeout 20m -run '^TestSoak$$' -v .
