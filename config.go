@@ -311,6 +311,9 @@ func isField(all map[string]interface{}, name string) bool {
 
 func readPortal(top *option.Section) *placeholder.Portal {
 	s := top.Section("portal")
+	if !top.Has("portal") {
+		return &placeholder.Portal{}
+	}
 	portal := &placeholder.Portal{
 		ID:     strings.TrimSpace(s.Text("id", "")),
 		Domain: strings.TrimSpace(s.Text("domain", "")),

@@ -51,13 +51,12 @@ var (
 
 // Read reads the section `activity`; nil where there is none.
 func Read(top *option.Section) *Receiver {
-	given := top.Has("activity")
 	s := top.Section("activity")
-	r := &Receiver{address: s.Text("url", ""), Interval: s.Duration("interval", 5*time.Second)}
-	s.Unknown()
-	if !given {
+	if !top.Has("activity") {
 		return nil
 	}
+	r := &Receiver{address: s.Text("url", ""), Interval: s.Duration("interval", 5*time.Second)}
+	s.Unknown()
 	if !option.IsAddress(r.address) {
 		s.Problem("url", "is not an address: write http://HOST/PATH")
 	}

@@ -34,13 +34,12 @@ type App struct {
 
 // Read reads the section `apps`; nil where there is none.
 func Read(top *option.Section, portal *placeholder.Portal) *Directory {
-	given := top.Has("apps")
 	s := top.Section("apps")
-	path := strings.TrimSpace(s.Text("directory", ""))
-	s.Unknown()
-	if !given {
+	if !top.Has("apps") {
 		return nil
 	}
+	path := strings.TrimSpace(s.Text("directory", ""))
+	s.Unknown()
 	if path == "" {
 		s.Problem("directory", "is missing: write the path of the folder with the installed apps")
 	}

@@ -34,8 +34,10 @@ type List struct {
 
 // Read reads the section `terminals`.
 func Read(top *option.Section) *List {
-	given := top.Has("terminals")
 	s := top.Section("terminals")
+	if !top.Has("terminals") {
+		return nil
+	}
 	var named []string
 	for _, name := range []string{"paired", "file", "url"} {
 		if s.Has(name) {
@@ -46,9 +48,6 @@ func Read(top *option.Section) *List {
 	path := strings.TrimSpace(s.Text("file", ""))
 	address := strings.TrimSpace(s.Text("url", ""))
 	s.Unknown()
-	if !given {
-		return nil
-	}
 	if len(named) > 1 {
 		s.Problem("", "has several sources: keep one of "+strings.Join(named, ", "))
 		return nil
