@@ -5,8 +5,8 @@
 //
 // Traefik interprets this package with Yaegi. That is why functions stand where Go
 // would have methods (a method call costs the interpreter eight times as much), and
-// why ServeHTTP holds no more than a remembered request executes (entering a
-// function costs a slot for each expression in it, executed or not).
+// why the handlers, byCookie first, hold no more than a remembered request executes
+// (entering a function costs a slot for each expression in it, executed or not).
 package ptlauth
 
 import (
@@ -100,7 +100,7 @@ type gate struct {
 	policy   *policy
 	rules    access.Rules
 	guard    *header.Guard
-	quick    bool // no more than the Cookie line and the path decides
+	quick    bool // the Cookie line and the path alone decide
 	plain    bool // the Cookie line alone decides
 	strict   bool // moreover, nobody is admitted without a good token
 	shared   bool // all tokens of a terminal get the same headers
