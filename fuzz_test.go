@@ -16,7 +16,7 @@ func FuzzConfig(f *testing.F) {
 	for _, text := range []string{
 		`{"keys":[{"secret":"an-example-secret-that-is-long-enough-to-be-one"}]}`, `{"keys":"x","token":{"forward":"yes"}}`, `{"headers":{"X":""}}`,
 		`{"paths":[{"prefix":"/","access":"public"}],"Headers":{"a":{"b":1}}}`, `{"require":{"a":{"b":["c"]}},"terminals":{"paired":[{"id":1}]}}`,
-		`{"leeway":-1,"maxAge":"9999999999999s","refresh":{},"loginURL":"//x","trustedOrigins":[1,null]}`, `{"zebra":null,"portal":[],"apps":7,"activity":{"url":"x"}}`,
+		`{"leeway":-1,"maxAge":"9999999999999s","refresh":{},"loginURL":"//x","trustedOrigins":[1,null]}`, `{"zebra":null,"portal":[],"apps":7,"activity":{"url":"x"}}`, "null",
 	} {
 		f.Add([]byte(text))
 	}
@@ -24,7 +24,7 @@ func FuzzConfig(f *testing.F) {
 	defer log.SetOutput(os.Stderr)
 	f.Fuzz(func(t *testing.T, text []byte) {
 		var options map[string]interface{}
-		if json.Unmarshal(text, &options) != nil {
+		if json.Unmarshal(text, &options) != nil || options == nil {
 			t.Skip()
 		}
 		for _, name := range []string{"terminals", "activity"} {

@@ -36,7 +36,7 @@ func Read(s *option.Section, injected []string) *Carriers {
 	s.Unknown()
 	if name != "" {
 		problem := header.NameProblem(name)
-		if problem == "" && strings.HasPrefix(header.Fold(name), header.Reserved) {
+		if problem == "" && header.IsReserved(header.Fold(name)) {
 			problem = "begins with X-Ptl-, which is taken out of every request: choose another header, such as Authorization"
 		}
 		for _, other := range injected {

@@ -12,8 +12,10 @@ import (
 	"time"
 )
 
-// Reserved is the folded beginning of the names that belong to Portal.
-const Reserved = "x-ptl-"
+// IsReserved tells whether a folded name belongs to Portal.
+func IsReserved(folded string) bool {
+	return strings.HasPrefix(folded+"-", "x-ptl-")
+}
 
 // folding turns every byte into what a backend may make of it: capitals into small
 // letters, and whatever is neither letter nor digit into a dash. It is a table in
@@ -35,8 +37,8 @@ func newFolding() *strings.Replacer {
 	return strings.NewReplacer(pairs...)
 }
 
-// Fold is the name as the most careless backend reads it: lower case, and every
-// run of characters other than letters and digits one dash. CGI, WSGI, Rack and
+// Fold is the name as the most careless backend reads it: lower case, every run of
+// characters other than letters and digits one dash, and none around it. CGI, WSGI, Rack and
 // PHP read X_Ptl_User as X-Ptl-User (CVE-2025-64484, GHSA-f59h-q822-g45g,
 // CVE-2026-54763, CVE-2015-0219).
 func Fold(name string) string {
@@ -44,7 +46,7 @@ func Fold(name string) string {
 	for strings.Contains(name, "--") {
 		name = strings.ReplaceAll(name, "--", "-")
 	}
-	return name
+	return strings.Trim(name, "-")
 }
 
 // Guard is what a middleware knows of header names before any request comes.
@@ -135,7 +137,7 @@ func cleanEach(g *Guard, h http.Header) {
 			continue
 		}
 		folded := Fold(name)
-		if strings.HasPrefix(folded, Reserved) || injected[folded] {
+		if IsReserved(folded) || injected[folded] {
 			delete(h, name)
 		} else if len(name) <= longestLearned && !hopByHop[name] {
 			harmless = append(harmless, name)
@@ -242,7 +244,7 @@ var steering = map[string]bool{
 
 // NameProblem says why a header of that name cannot be injected; empty when it can.
 func NameProblem(name string) string {
-	if name == "" || strings.Trim(name, nameBytes) != "" || strings.Trim(Fold(name), "-") == "" {
+	if name == "" || strings.Trim(name, nameBytes) != "" || Fold(name) == "" {
 		return "is not a header name: use letters, digits and dashes"
 	}
 	if steering[Fold(name)] || strings.HasPrefix(Fold(name), "proxy-") {

@@ -17,7 +17,7 @@ func loose(name string) string {
 
 // FuzzClean: whatever a client calls its header, none is left that an app could take for Portal's or for an injected one.
 func FuzzClean(f *testing.F) {
-	for _, name := range []string{"X-Ptl-User", "x_ptl_user", "X~Ptl~User", "X--Ptl--User", "X.Remote.User", "Accept", "X-Ptlx", "Connection", "Upgrade"} {
+	for _, name := range []string{"X-Ptl-User", "x_ptl_user", "X~Ptl~User", "X--Ptl--User", "X.Remote.User", "X-Remote-User!", "_X-Ptl-User", "X-Ptl", "Accept", "X-Ptlx", "Connection", "Upgrade"} {
 		f.Add(name, "admin", "upgrade", "websocket")
 	}
 	f.Add("A", "b", "x-remote-user, upgrade", "h2c")
