@@ -34,6 +34,10 @@ type List struct {
 
 // Read reads the section `terminals`.
 func Read(top *option.Section) *List {
+	text, isText := option.Text(top.Value("terminals"))
+	if isText && strings.EqualFold(strings.TrimSpace(text), "any") {
+		return nil
+	}
 	s := top.Section("terminals")
 	if !top.Has("terminals") {
 		return nil
