@@ -121,7 +121,7 @@ type Config struct {
 	Terminals interface{} `json:"terminals,omitempty"`
 
 	// Refresh is how soon a changed secret, key, list or app is noticed, and hence how
-	// long an unpaired terminal may go on, open WebSockets included. What stands at
+	// long an unpaired terminal may go on, open WebSockets and event streams included. What stands at
 	// jwksURL holds as long as its Cache-Control says. Between 100ms and an hour.
 	//
 	//   - refresh (duration, default 2s): how soon a change is noticed
@@ -194,11 +194,13 @@ type Config struct {
 	//   - passPreflight (boolean, default false): let CORS preflights through
 	PassPreflight interface{} `json:"passPreflight,omitempty"`
 
-	// CrossOriginProtection refuses, with 403, a token that came by cookie where the
-	// request may change something (any method but GET, HEAD and OPTIONS) or opens a
-	// WebSocket, and a page of another origin sent it. On a public path such a visitor
-	// is anonymous. A browser tells by Sec-Fetch-Site, else by Origin, which must then
-	// be the request's host. SameSite cookies do not help where apps share a domain.
+	// CrossOriginProtection refuses, with 403, a token that came by cookie where a page of
+	// another origin sent the request, and it may change something (any method but GET,
+	// HEAD and OPTIONS), opens a WebSocket, or shows the app in a frame. On a public path
+	// such a visitor is anonymous. A browser tells by Sec-Fetch-Site, else by Origin, which
+	// must then be the request's host. What is framed is sent with a
+	// Content-Security-Policy that lets nobody else frame it. SameSite cookies do not help
+	// where apps share a domain.
 	//
 	//   - crossOriginProtection (boolean, default true): refuse what other origins' pages send with the cookie
 	CrossOriginProtection interface{} `json:"crossOriginProtection,omitempty"`

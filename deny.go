@@ -11,6 +11,8 @@ import (
 
 // deny answers in the app's place and tells the operator why.
 func deny(g *gate, w http.ResponseWriter, r *http.Request, v *verdict) {
+	// Traefik's access log shows it as the one who asked.
+	r.URL.User = nil
 	journal.Denied(g.answered, v.status, r, v.reason)
 	if g.policy.loginURL == "" || !redirect(g, w, r, v) {
 		denial.Write(w, r, v.status, v.failure)

@@ -43,6 +43,7 @@ func newPortal(next http.Handler, name string, policy *policy) http.Handler {
 // open makes the gate of an app that has not been asked for since it was installed or
 // changed. An app that is not there is told before any look at a token.
 func open(p *portal, w http.ResponseWriter, r *http.Request) {
+	r.URL.User = nil
 	var a *app.App
 	label := app.Of(r.Host)
 	if label != "" {

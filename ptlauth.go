@@ -12,6 +12,7 @@ package ptlauth
 import (
 	"context"
 	"net/http"
+	"strings"
 
 	"github.com/getportal/ptlauth/internal/access"
 	"github.com/getportal/ptlauth/internal/carrier"
@@ -26,7 +27,7 @@ import (
 // through to another one, without a check. Such a middleware answers every request
 // with 503 and names all mistakes in Traefik's log.
 func New(_ context.Context, next http.Handler, config *Config, name string) (http.Handler, error) {
-	m := &made{handler: &refusal{}}
+	m := &made{handler: newRefusal(&carrier.Carriers{Cookie: carrier.DefaultCookie})}
 	build(m, next, config, name)
 	return m.handler, nil
 }
@@ -44,6 +45,7 @@ func build(m *made, next http.Handler, config *Config, name string) {
 	policy, report := compile(config)
 	problems := report.Problems()
 	if len(problems) > 0 {
+		m.handler = newRefusal(policy.carriers)
 		journal.State(name, name+" is misconfigured and answers every request with 503: "+report.String())
 		return
 	}
@@ -59,6 +61,7 @@ func build(m *made, next http.Handler, config *Config, name string) {
 func newGate(next http.Handler, name string, p *policy, rules access.Rules, app *installed) *gate {
 	g := &gate{
 		next:     next,
+		name:     name,
 		answered: journal.Answered(name),
 		policy:   p,
 		rules:    rules,
@@ -71,8 +74,8 @@ func newGate(next http.Handler, name string, p *policy, rules access.Rules, app 
 	}
 	// Where apps are told of by their hosts, a decision holds for one host.
 	g.quick = p.carriers.Header == "" && p.carriers.Query == "" && (app != nil || p.activity == nil)
-	g.plain = g.quick && len(rules) == 1 && !rules[0].Closed
-	g.strict = g.plain && !rules[0].Public && !p.passPreflight
+	g.plain = g.quick && len(rules) == 1 && !rules[0].Closed && !rules[0].Public
+	g.strict = g.plain && !p.passPreflight
 	switch {
 	case g.plain:
 		g.handler = byCookie(g)
@@ -86,9 +89,26 @@ func newGate(next http.Handler, name string, p *policy, rules access.Rules, app 
 }
 
 // refusal stands in front of an app whose middleware is misconfigured.
-type refusal struct{}
+type refusal struct {
+	guard    *header.Guard
+	carriers *carrier.Carriers
+}
 
-func (*refusal) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func newRefusal(c *carrier.Carriers) *refusal {
+	return &refusal{guard: header.NewGuard(nil), carriers: c}
+}
+
+// byName is where a token is looked for besides what the configuration seems to say.
+var byName = &carrier.Carriers{Cookie: carrier.DefaultCookie, Header: "Authorization"}
+
+// ServeHTTP cleans what it refuses: Traefik's access log, its metrics and its errors
+// middleware see the request all the same.
+func (f *refusal) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	r.Trailer = nil
+	r.URL.User = nil
+	header.Clean(f.guard, r.Header)
+	carrier.Remove(f.carriers, r)
+	carrier.Remove(byName, r)
 	denial.Write(w, r, http.StatusServiceUnavailable, "")
 }
 
@@ -96,6 +116,7 @@ func (*refusal) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 type gate struct {
 	handler  http.Handler // what a request is served by
 	next     http.Handler
+	name     string // the middleware's, and the app's behind it on a Portal
 	answered string // how a line about a denial begins
 	policy   *policy
 	rules    access.Rules
@@ -128,26 +149,20 @@ func byCookie(g *gate) http.Handler {
 		// (CVE-2025-12642, CVE-2026-88004). The body is never read here.
 		r.Trailer = nil
 		h := r.Header
-		if h.WriteSubset(nowhere, usual) != nil {
-			header.Clean(guard, h)
-			if h["Upgrade"] != nil {
-				decide(g, w, r, rule)
-				return
-			}
+		if h.WriteSubset(nowhere, usual) != nil && header.Clean(guard, h) {
+			serveSlow(g, w, r, rule)
+			return
 		}
 		cookie := h["Cookie"]
 		if len(cookie) == 1 && r.Method == "GET" {
 			known, ok := decisions.Load(cookie[0])
 			if ok {
 				d := known.(*memory.Decision)
-				if d.Cookie == nil {
-					delete(h, "Cookie")
-				} else {
-					h["Cookie"] = d.Cookie
+				for name, values := range d.Header.Clone() {
+					h[name] = values
 				}
-				for i, name := range d.Names {
-					h[name] = d.Values[i]
-				}
+				r.URL.User = d.User
+				r.Response = d.Mark
 				next.ServeHTTP(w, r)
 				return
 			}
@@ -164,31 +179,31 @@ func byPath(g *gate) http.Handler {
 	guard := g.guard
 	usual := guard.Usual
 	nowhere := guard.Nowhere
+	token := g.policy.carriers.Cookie
 	decisions := &g.memory.Decisions
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Trailer = nil
 		h := r.Header
-		if h.WriteSubset(nowhere, usual) != nil {
-			header.Clean(guard, h)
-			if h["Upgrade"] != nil {
-				decide(g, w, r, access.Find(rules, r.URL.EscapedPath()))
-				return
-			}
+		if h.WriteSubset(nowhere, usual) != nil && (header.Clean(guard, h) || r.Response != nil) {
+			serveSlow(g, w, r, access.Find(rules, r.URL.EscapedPath()))
+			return
 		}
 		rule := access.Find(rules, r.URL.EscapedPath())
+		key := rule.Mark
 		cookie := h["Cookie"]
-		if len(cookie) == 1 && r.Method == "GET" {
-			known, ok := decisions.Load(cookie[0] + rule.Mark)
+		// Who carries no token is anonymous on a public path, like all others.
+		if len(cookie) == 1 && (!rule.Public || strings.Contains(cookie[0], token)) {
+			key = cookie[0] + key
+		}
+		if len(cookie) < 2 && r.Method == "GET" {
+			known, ok := decisions.Load(key)
 			if ok {
 				d := known.(*memory.Decision)
-				if d.Cookie == nil {
-					delete(h, "Cookie")
-				} else {
-					h["Cookie"] = d.Cookie
+				for name, values := range d.Header.Clone() {
+					h[name] = values
 				}
-				for i, name := range d.Names {
-					h[name] = d.Values[i]
-				}
+				r.URL.User = d.User
+				r.Response = d.Mark
 				next.ServeHTTP(w, r)
 				return
 			}
@@ -205,10 +220,7 @@ func byAll(g *gate) http.Handler {
 		if h.WriteSubset(g.guard.Nowhere, g.guard.Usual) != nil {
 			header.Clean(g.guard, h)
 		}
-		rule := access.Find(g.rules, r.URL.EscapedPath())
-		if !isDone(g, w, r, rule) {
-			decide(g, w, r, rule)
-		}
+		serveSlow(g, w, r, access.Find(g.rules, r.URL.EscapedPath()))
 	})
 }
 
@@ -216,14 +228,11 @@ func byAll(g *gate) http.Handler {
 // retry and mirroring clone what they send again.
 func admit(g *gate, w http.ResponseWriter, r *http.Request, d *memory.Decision) {
 	h := r.Header
-	if d.Cookie == nil {
-		delete(h, "Cookie")
-	} else {
-		h["Cookie"] = d.Cookie
+	for name, values := range d.Header.Clone() {
+		h[name] = values
 	}
-	for i, name := range d.Names {
-		h[name] = d.Values[i]
-	}
+	r.URL.User = d.User
+	r.Response = d.Mark
 	g.next.ServeHTTP(w, r)
 }
 
@@ -256,6 +265,12 @@ func decideClosely(g *gate, w http.ResponseWriter, r *http.Request, rule *access
 	}
 	found := carrier.Find(g.policy.carriers, r)
 	v := identify(g.policy, current, r, found)
+	if r.Response != nil && v.status == http.StatusUnauthorized {
+		v = takeOver(g, w, r, rule, v)
+		if v == nil {
+			return
+		}
+	}
 	if rule.Closed && v.status == http.StatusOK {
 		v = refused(http.StatusUnauthorized, denial.NoToken, "the path is for peers, and there are none")
 	}
@@ -289,24 +304,23 @@ func reject(g *gate, w http.ResponseWriter, r *http.Request, rule *access.Rule, 
 // forward sends an admitted request on with a set of headers, and remembers the decision
 // as long as the world is as it is and the token is good.
 func forward(g *gate, w http.ResponseWriter, r *http.Request, rule *access.Rule, current *view, found *carrier.Found, v *verdict, set *access.Set) {
-	d := &memory.Decision{Names: set.Names, Values: set.Values}
+	d := &memory.Decision{Header: set.Header.Clone(), User: set.User, Mark: set.Mark}
 	key := found.Line
 	if !g.plain || key == "" || g.policy.activity != nil {
 		key = prepare(g, r, rule, v)
 	}
 	if found.Line == "" {
-		removeClosely(g, r, d)
+		removeClosely(g, r, d, v)
 	} else {
-		d.Cookie = carrier.Rest(found)
+		d.Header["Cookie"] = carrier.Rest(found)
 	}
-	if v.token != nil {
-		if key != "" && (v.token.Until == 0 || outlives(v.token, current)) {
-			memory.Keep(g.memory, current.period, current.end, key, d)
-		}
-		if r.Header["Upgrade"] != nil {
-			serveSocket(g, current, w, r, d, v)
-			return
-		}
+	if key != "" && (v.token == nil || v.token.Until == 0 || outlives(v.token, current)) {
+		memory.Keep(g.memory, current.period, current.end, key, d)
+	}
+	h := r.Header
+	if (h["Upgrade"] != nil || h["Cache-Control"] != nil) && isLong(h) {
+		serveLong(g, current, w, r, &visit{rule: rule, set: set, verdict: v, decision: d})
+		return
 	}
 	admit(g, w, r, d)
 }

@@ -178,6 +178,7 @@ func (k *kind) serve(from int) (float64, int) {
 		began := time.Now()
 		for _, cookie := range cookies {
 			clear(request.Header)
+			request.Response = nil
 			for name, value := range values {
 				request.Header[name] = value
 			}

@@ -314,16 +314,21 @@ func findPublic(rule *Rule, path string) *Rule {
 	return rule
 }
 
-// Set is the headers that a request is sent on with. Requests share it.
+// Set is the headers that a request is sent on with. Requests share it, so that it must
+// not reach one but as a copy.
 type Set struct {
-	Names  []string
-	Values [][]string
+	Header http.Header
+	// User is for Traefik's access log; nil: anonymous.
+	User *url.Userinfo
+	// Mark tells a second middleware of the same name in the chain what to send on; nil:
+	// anonymous. It goes where no client can put anything.
+	Mark *http.Response
 }
 
 // Values renders a rule's headers for a visitor. A problem, the second result, means
 // that the request must be denied.
 func Values(rule *Rule, v *placeholder.Visitor) (*Set, string) {
-	set := &Set{}
+	set := &Set{Header: http.Header{}}
 	anonymous := v == placeholder.Anonymous
 	for _, h := range rule.Headers {
 		if anonymous && !h.Anonymously {
@@ -334,8 +339,7 @@ func Values(rule *Rule, v *placeholder.Visitor) (*Set, string) {
 			return nil, h.Name + ": " + problem
 		}
 		if value != "" {
-			set.Names = append(set.Names, h.Name)
-			set.Values = append(set.Values, []string{value})
+			set.Header[h.Name] = []string{value}
 		}
 	}
 	return set, ""

@@ -60,9 +60,9 @@ func FuzzParse(f *testing.F) {
 			if problem != "" {
 				continue
 			}
-			for i, name := range set.Names {
-				if len(set.Values[i]) != 1 || header.ValueProblem(set.Values[i][0]) != "" || set.Values[i][0] == "" {
-					t.Errorf("%s is %q", name, set.Values[i])
+			for name, values := range set.Header {
+				if len(values) != 1 || header.ValueProblem(values[0]) != "" || values[0] == "" {
+					t.Errorf("%s is %q", name, values)
 				}
 			}
 		}

@@ -77,14 +77,14 @@ const (
 
 // usual are canonical names that claim nothing and steer no proxy.
 var usual = []string{
-	"Accept", "Accept-Encoding", "Accept-Language", "Authorization", "Cache-Control",
+	"Accept", "Accept-Encoding", "Accept-Language", "Authorization",
 	"Content-Encoding", "Content-Language", "Content-Length", "Content-Type", "Cookie",
 	"Dnt", "If-Match", "If-Modified-Since", "If-None-Match", "If-Range",
-	"If-Unmodified-Since", "Origin", "Pragma", "Priority", "Range", "Referer",
+	"If-Unmodified-Since", "Origin", "Priority", "Range", "Referer",
 	"Sec-Ch-Ua", "Sec-Ch-Ua-Arch", "Sec-Ch-Ua-Bitness", "Sec-Ch-Ua-Full-Version-List",
 	"Sec-Ch-Ua-Mobile", "Sec-Ch-Ua-Model", "Sec-Ch-Ua-Platform",
 	"Sec-Ch-Ua-Platform-Version", "Sec-Fetch-Dest", "Sec-Fetch-Mode", "Sec-Fetch-Site",
-	"Sec-Fetch-Storage-Access", "Sec-Fetch-User", "Sec-Gpc", "Sec-Purpose", "Upgrade-Insecure-Requests",
+	"Sec-Fetch-Storage-Access", "Sec-Fetch-User", "Sec-Gpc", "Sec-Purpose",
 	"User-Agent", "X-Csrf-Token", "X-Forwarded-For", "X-Forwarded-Host",
 	"X-Forwarded-Port", "X-Forwarded-Proto", "X-Forwarded-Server", "X-Real-Ip",
 	"X-Requested-With",
@@ -119,14 +119,15 @@ func NewGuard(injected []string) *Guard {
 }
 
 // Clean looks at every name that is not usual: one that claims an identity is
-// deleted, and the connection's own headers are rebuilt.
-func Clean(g *Guard, h http.Header) {
+// deleted, and the connection's own headers are rebuilt. It reports whether the request
+// may ask for more than an answer: for a WebSocket, a page in a frame, or an event stream.
+func Clean(g *Guard, h http.Header) bool {
 	learned, ok := g.learned.Load().(map[string]bool)
-	if ok && h.WriteSubset(g.Nowhere, learned) == nil {
-		return
+	if !ok || h.WriteSubset(g.Nowhere, learned) != nil {
+		cleanEach(g, h)
+		rebuildConnection(h)
 	}
-	cleanEach(g, h)
-	rebuildConnection(h)
+	return h["Upgrade"] != nil || h["Upgrade-Insecure-Requests"] != nil || h["Cache-Control"] != nil
 }
 
 func cleanEach(g *Guard, h http.Header) {
