@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -205,6 +206,88 @@ func TestReadmeKV(t *testing.T) {
 	if status := statusOf(handler, http.Header{"Cookie": {"authorization=" + good}}); status != http.StatusServiceUnavailable || app.requests != 0 {
 		t.Errorf("got %d, and the app %d requests", status, app.requests)
 	}
+}
+
+// TestReadmeRedis types README.md's commands into a real Redis while clients keep asking: nobody who is
+// not listed gets in at any moment, and nobody who is listed is kept out by another's change.
+func TestReadmeRedis(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts Traefik")
+	}
+	server, client := need(t, "redis-server", "redis-server"), need(t, "redis-cli", "redis-tools")
+	addr := unusedAddr(t)
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	spawn(t, addr, server, "--bind", host, "--port", port, "--save", "", "--dir", t.TempDir())
+	env := withProgram(t, "redis-cli", fmt.Sprintf(`exec %s -e -h %s -p %s "$@"`, client, host, port))
+	redis := func(commands string) {
+		t.Helper()
+		command := exec.CommandContext(t.Context(), "sh", "-euc", commands)
+		command.Env = env
+		if out, err := command.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s\n%s", err, commands, out)
+		}
+	}
+
+	secretFile, laptop := makeToken(t)
+	secret := text(t, secretFile)
+	sign := func(id string) string {
+		token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"sub": id}).SignedString([]byte(secret))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return token
+	}
+	phone, stranger := sign("phone7"), sign("nobody")
+	redis("redis-cli MSET traefik/http/routers/app/rule 'PathPrefix(`/`)' traefik/http/routers/app/middlewares/0 auth@redis" +
+		" traefik/http/routers/app/service app traefik/http/services/app/loadBalancer/servers/0/url " + listen(t, new(witness)))
+	proxy, err := traefik.Start(t.Context(), traefik.Options{Static: "providers: {redis: {endpoints: ['" + addr + "']}}", Progress: os.Stderr})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(proxy.Stop)
+	status := func(token string) int {
+		status, _ := ask(t, proxy.URL("web"), appHost, http.Header{"Cookie": {"authorization=" + token}})
+		return status
+	}
+	// becomes asks until a token gets a status, and goes on for a while. Meanwhile each other one may
+	// only get what it is allowed.
+	becomes := func(name, token string, want int, meanwhile map[string][]int) {
+		t.Helper()
+		settled := 0
+		eventually(t, 20*time.Second, func() string {
+			for token, allowed := range meanwhile {
+				if got := status(token); !slices.Contains(allowed, got) {
+					t.Fatalf("%s: a token got %d instead of one of %v", name, got, allowed)
+				}
+			}
+			got := status(token)
+			if got == want {
+				settled++
+			} else if settled > 0 {
+				t.Fatalf("%s: got %d after %d", name, got, want)
+			}
+			if settled < 20 {
+				return fmt.Sprintf("%s: got %d, want %d", name, got, want)
+			}
+			return ""
+		})
+	}
+
+	blocks := readmeExample(t, takingOutOfKV)
+	set, del := strings.Replace(blocks[0], "/run/secrets/ptlauth", secretFile, 1), blocks[1]
+	becomes("without a middleware Traefik has no router", laptop, 404, map[string][]int{stranger: {404}})
+	redis(set)
+	becomes("the laptop is let in", laptop, 200, map[string][]int{stranger: {404, 401}, "": {404, 401}, phone: {404, 401}})
+	naming := strings.SplitAfter(set, "\n")[0]
+	redis(naming + "redis-cli MSET $auth/terminals/paired/phone7/name Phone $auth/terminals/paired/phone7/user you@example.com")
+	becomes("a second device is let in", phone, 200, map[string][]int{stranger: {401}, laptop: {200}})
+	redis(naming + del)
+	becomes("the laptop is taken out", laptop, 401, map[string][]int{stranger: {401}, phone: {200}})
+	redis(naming + strings.ReplaceAll(del, "k7p2x9", "phone7"))
+	becomes("without the last device it is closed", phone, 503, map[string][]int{stranger: {401, 503}, laptop: {401, 503}, "": {401, 503}})
 }
 
 // TestReadmeKubernetes runs README.md's Middleware with the values file that README.md links, in a
@@ -498,8 +581,8 @@ func ask(t *testing.T, url, host string, header http.Header) (int, string) {
 	return response.StatusCode, string(body)
 }
 
-// doubled is what Traefik says of a middleware in the labels of two containers.
-const doubled = "HTTP middleware defined multiple times with different configurations"
+// doubled is what both Traefiks say of a middleware in the labels of two containers.
+const doubled = "defined multiple times with different configurations"
 
 // TestReadmeDocker runs README.md's compose file: its labels come to a real Traefik from a stand-in
 // for Docker, and its flags but for the plugin's version.
