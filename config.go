@@ -151,10 +151,12 @@ type Config struct {
 	//   - headers (name: value): what the app is sent
 	Headers interface{} `json:"headers,omitempty"`
 
-	// Paths gives parts of the app other rules; the longest prefix that the escaped
-	// path begins with decides. Nobody needs a token on a public path, but who has a
-	// good one is recognised. A path that apps may read differently (dot segments, //,
-	// \, ;, encoded letters, slashes, dots, percent signs) is never public.
+	// Paths gives parts of the app other rules; the longest prefix that the path begins
+	// with decides. Nobody needs a token on a public path, but who has a good one is
+	// recognised. Prefixes and paths are compared decoded, and a private prefix keeps a path
+	// from being public in any case, and without the slash at its end. A path that apps may
+	// read as another one (dot segments, //, \, ;, an encoded ? or #, what decodes twice) is
+	// never public; an encoded slash is read both as one and as data.
 	//
 	// A value that is the same for every visitor could log anyone in. So an anonymous
 	// visitor is sent the general Headers only where they hold an {auth.…}

@@ -176,6 +176,8 @@ func byCookie(g *gate) http.Handler {
 func byPath(g *gate) http.Handler {
 	next := g.next
 	rules := g.rules
+	last := rules[len(rules)-1]
+	begins := access.Ordinary(rules)
 	guard := g.guard
 	usual := guard.Usual
 	nowhere := guard.Nowhere
@@ -185,17 +187,23 @@ func byPath(g *gate) http.Handler {
 		r.Trailer = nil
 		h := r.Header
 		if h.WriteSubset(nowhere, usual) != nil && (header.Clean(guard, h) || r.Response != nil) {
-			serveSlow(g, w, r, access.Find(rules, r.URL.EscapedPath()))
+			serveSlow(g, w, r, access.Find(rules, r))
 			return
 		}
-		rule := access.Find(rules, r.URL.EscapedPath())
-		key := rule.Mark
 		cookie := h["Cookie"]
-		// Who carries no token is anonymous on a public path, like all others.
-		if len(cookie) == 1 && (!rule.Public || strings.Contains(cookie[0], token)) {
-			key = cookie[0] + key
+		rule := last
+		key := ""
+		if begins.MatchString(r.URL.Path) {
+			rule = access.Find(rules, r)
+			key = rule.Mark
+			// Who carries no token is anonymous on a public path, like all others.
+			if len(cookie) == 1 && (!rule.Public || strings.Contains(cookie[0], token)) {
+				key = cookie[0] + key
+			}
+		} else if len(cookie) == 1 {
+			key = cookie[0]
 		}
-		if len(cookie) < 2 && r.Method == "GET" {
+		if key != "" && len(cookie) < 2 && r.Method == "GET" {
 			known, ok := decisions.Load(key)
 			if ok {
 				d := known.(*memory.Decision)
@@ -220,7 +228,7 @@ func byAll(g *gate) http.Handler {
 		if h.WriteSubset(g.guard.Nowhere, g.guard.Usual) != nil {
 			header.Clean(g.guard, h)
 		}
-		serveSlow(g, w, r, access.Find(g.rules, r.URL.EscapedPath()))
+		serveSlow(g, w, r, access.Find(g.rules, r))
 	})
 }
 
@@ -297,6 +305,9 @@ func reject(g *gate, w http.ResponseWriter, r *http.Request, rule *access.Rule, 
 	if rule.Public || g.policy.passPreflight && isPreflight(r) {
 		forward(g, w, r, rule, current, found, anonymous, rule.Nobody)
 		return
+	}
+	if rule.Spelling && v.status == http.StatusUnauthorized {
+		v.reason += "; the path is not public, because of its spelling: apps may read it as another one"
 	}
 	deny(g, w, r, v)
 }
