@@ -39,5 +39,5 @@ func visitor(v *verdict) *placeholder.Visitor {
 	if user == "" {
 		user = v.token.Subject
 	}
-	return placeholder.NewVisitor(user, who.ID, who.Name, v.token.Claims)
+	return placeholder.NewVisitor(user, who.ID, who.Name, v.token)
 }

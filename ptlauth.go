@@ -295,7 +295,7 @@ func forward(g *gate, w http.ResponseWriter, r *http.Request, rule *access.Rule,
 		key = prepare(g, r, rule, v)
 	}
 	if found.Line == "" {
-		removeClosely(g, r, d)
+		removeClosely(g, r, found, d)
 	} else {
 		d.Cookie = carrier.Rest(found)
 	}

@@ -88,8 +88,8 @@ func prepare(g *gate, r *http.Request, rule *access.Rule, v *verdict) string {
 }
 
 // removeClosely takes the token out where that takes more than another Cookie line.
-func removeClosely(g *gate, r *http.Request, d *memory.Decision) {
-	carrier.Remove(g.policy.carriers, r)
+func removeClosely(g *gate, r *http.Request, found *carrier.Found, d *memory.Decision) {
+	carrier.Remove(g.policy.carriers, r, found)
 	d.Cookie = r.Header["Cookie"]
 	if g.policy.carriers.Header != "" {
 		d.Header = r.Header[g.policy.carriers.Header]
