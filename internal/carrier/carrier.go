@@ -26,10 +26,9 @@ type Carriers struct {
 	Query   string // a query parameter's name; empty: none
 	Forward bool   // leave the token in the request
 
-	assign  string         // what stands before the token in a Cookie line; empty where that is not all
-	mention *regexp.Regexp // the cookie's name to its equals sign, or the end of another one's
-	cookie  *regexp.Regexp // the cookie from the semicolon before it to its equals sign
-	query   *regexp.Regexp // the parameter with the separator before it; group 1 is its value
+	assign string         // what stands before the token in a Cookie line; empty where that is not all
+	cookie *regexp.Regexp // the cookie from the semicolon before it to its equals sign
+	query  *regexp.Regexp // the parameter with the separator before it; group 1 is its value
 }
 
 // Read reads the section `token`.
@@ -80,14 +79,10 @@ func readHeader(s *option.Section, name string, injected []string) string {
 // isParameter matches names that a query can hold both as they are and escaped.
 var isParameter = regexp.MustCompile("^[!$'()*,\\-./0-9:?@A-Z\\[\\]^_a-z{|}~]*$")
 
-// blanks may stand around a cookie's name: many parsers drop them.
-const blanks = `[ \t]*`
-
 func compile(c *Carriers) {
 	if c.Cookie != "" {
-		equals := regexp.QuoteMeta(c.Cookie) + blanks + "="
-		c.mention = regexp.MustCompile(equals)
-		c.cookie = regexp.MustCompile("(?:^|;)" + blanks + equals)
+		// Many parsers drop blanks around a name.
+		c.cookie = regexp.MustCompile(`(?:^|;)[ \t]*` + regexp.QuoteMeta(c.Cookie) + `[ \t]*=`)
 	}
 	if c.Query != "" {
 		c.query = regexp.MustCompile("(?:^|[&;])" + escapable(c.Query) + "=([^&;]*)")
@@ -140,10 +135,9 @@ const (
 	maxLines = 8
 	// maxMentions is how often the cookie or the parameter may come.
 	maxMentions = 32
-	// maxMisnamed is the length in bytes up to which a Cookie line that mentions the name
-	// more often is searched all the same: the name may be as short as "t". Most servers
-	// refuse longer lines.
-	maxMisnamed = 16 << 10
+	// maxSearched is the length in bytes up to which a Cookie line or a query is searched
+	// that mentions the name often, or escaped. Most servers refuse longer ones.
+	maxSearched = 16 << 10
 )
 
 // Glance finds the one token in a Cookie line as every browser writes it, in a few
@@ -220,7 +214,7 @@ func findInCookies(c *Carriers, found *Found, lines []string) {
 	}
 	values, rest, ok := Cut(c, line)
 	if !ok {
-		found.Problem = "the cookie that carries the token comes more than 32 times"
+		found.Problem = "the cookie that carries the token comes more than 32 times, or its name does in more than 16 KiB of cookies"
 		found.cut = true
 		return
 	}
@@ -239,7 +233,7 @@ func findInCookies(c *Carriers, found *Found, lines []string) {
 func findInQuery(c *Carriers, found *Found, query string) {
 	params, ok := findParams(c, query)
 	if !ok {
-		found.Problem = "the query parameter that carries the token comes more than 32 times"
+		found.Problem = "the query parameter that carries the token comes more than 32 times, or in more than 16 KiB"
 		found.dropped = true
 		return
 	}

@@ -55,7 +55,7 @@ func FuzzCut(f *testing.F) {
 			wantRest, wantValues := others(line, c.Cookie)
 			values, rest, ok := Cut(c, line)
 			if !ok {
-				if len(wantValues) <= maxMentions && len(line) <= maxMisnamed {
+				if len(wantValues) <= maxMentions && len(line) <= maxSearched {
 					t.Errorf("%q is not searched, with %d cookies of the name", line, len(wantValues))
 				}
 				continue
@@ -118,7 +118,7 @@ func FuzzQuery(f *testing.F) {
 		wantRest, wantValues := params(query)
 		found := Find(c, r)
 		if found.Problem != "" {
-			if len(wantValues) <= maxMentions {
+			if len(wantValues) <= maxMentions && len(query) <= maxSearched {
 				t.Errorf("%q is not searched, with %d parameters of the name", query, len(wantValues))
 			}
 			return

@@ -10,11 +10,26 @@ import (
 // them into ampersands on the way. The second result is false where the parameter comes
 // too often for the query to be searched.
 func findParams(c *Carriers, query string) ([][]int, bool) {
-	if !strings.Contains(query, c.Query) && !strings.Contains(query, "%") {
+	if !mayHold(c, query) {
 		return nil, true
+	}
+	if len(query) > maxSearched {
+		return nil, false
 	}
 	params := c.query.FindAllStringSubmatchIndex(query, maxMentions+1)
 	return params, len(params) <= maxMentions
+}
+
+// mayHold reports whether the parameter's name is anywhere in a query, escaped or not.
+func mayHold(c *Carriers, query string) bool {
+	if strings.Contains(query, c.Query) {
+		return true
+	}
+	if !strings.Contains(query, "%") {
+		return false
+	}
+	decoded, err := url.QueryUnescape(query)
+	return err != nil || strings.Contains(decoded, c.Query)
 }
 
 // paramValue is a parameter's value, and whether it can be read.

@@ -20,7 +20,7 @@ func Why(c *Carriers, r *http.Request) string {
 	if c.Header == "" && len(authorization) > 0 && len(authorization[0]) > 7 && strings.EqualFold(authorization[0][:7], "Bearer ") {
 		return reason + "; one came in Authorization, which is looked at with `token.header: Authorization`"
 	}
-	if c.Query == "" && strings.Contains(r.URL.RawQuery, "eyJ") && anyJWT.MatchString(r.URL.RawQuery) {
+	if c.Query == "" && len(r.URL.RawQuery) < maxSearched && strings.Contains(r.URL.RawQuery, "eyJ") && anyJWT.MatchString(r.URL.RawQuery) {
 		return reason + "; one came in the query, which is looked at with `token.query: NAME`"
 	}
 	cookies := r.Header["Cookie"]
@@ -34,6 +34,9 @@ func whyNoCookie(c *Carriers, lines []string) string {
 	line := lines[0]
 	if len(lines) > 1 {
 		line = strings.Join(lines, "; ")
+	}
+	if len(line) > maxSearched {
+		return ""
 	}
 	if strings.Contains(line, "eyJ") && anyJWT.MatchString(line) {
 		return "; one came in a cookie of another name: name it in `token.cookie`"
