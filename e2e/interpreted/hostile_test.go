@@ -100,10 +100,9 @@ func BenchmarkHostile(b *testing.B) {
 		for _, path := range []string{"/private", "/public"} {
 			for i := range hostiles {
 				for _, size := range []int{64 << 10, 1 << 20} {
+					request := hostiles[i].bytes(path, size)
+					bare, took := least(b, nothing, request), least(b, handler, request)
 					b.Run(fmt.Sprintf("%s/%s%s/%dKiB", setting.name, hostiles[i].name, path, size>>10), func(b *testing.B) {
-						request := hostiles[i].bytes(path, size)
-						bare := least(b, nothing, request)
-						took := least(b, handler, request)
 						b.ReportMetric(took/bare, "×no-op")
 						b.ReportMetric(took/1e6, "ms")
 						b.ReportMetric(0, "ns/op")
