@@ -254,7 +254,9 @@ func compile(config *Config) (*policy, *option.Report) {
 		origins:       origin.Read(top),
 		refresh:       top.Duration("refresh", 2*time.Second),
 	}
-	p.carriers = carrier.Read(top.Section("token"), access.Injected(p.rules))
+	section := top.Section("token")
+	token.ReadSubject(p.tokenRules, section)
+	p.carriers = carrier.Read(section, access.Injected(p.rules))
 	if p.refresh < 100*time.Millisecond || p.refresh > time.Hour {
 		top.Problem("refresh", "is not between 100ms and 1h")
 	}

@@ -13,7 +13,11 @@ import (
 func deny(g *gate, w http.ResponseWriter, r *http.Request, v *verdict) {
 	// Traefik's access log shows it as the one who asked.
 	r.URL.User = nil
-	journal.Denied(g.answered, v.status, r, v.reason)
+	reason := v.reason
+	if reason == carrier.NoToken {
+		reason = carrier.Why(g.policy.carriers, r)
+	}
+	journal.Denied(g.answered, v.status, r, reason)
 	if g.policy.loginURL == "" || !redirect(g, w, r, v) {
 		denial.Write(w, r, v.status, v.failure)
 	}

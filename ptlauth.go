@@ -27,7 +27,7 @@ import (
 // through to another one, without a check. Such a middleware answers every request
 // with 503 and names all mistakes in Traefik's log.
 func New(_ context.Context, next http.Handler, config *Config, name string) (http.Handler, error) {
-	m := &made{handler: newRefusal(&carrier.Carriers{Cookie: carrier.DefaultCookie})}
+	m := &made{handler: newRefusal(byName)}
 	build(m, next, config, name)
 	return m.handler, nil
 }
@@ -99,7 +99,7 @@ func newRefusal(c *carrier.Carriers) *refusal {
 }
 
 // byName is where a token is looked for besides what the configuration seems to say.
-var byName = &carrier.Carriers{Cookie: carrier.DefaultCookie, Header: "Authorization"}
+var byName = carrier.Named(carrier.DefaultCookie, "Authorization")
 
 // ServeHTTP cleans what it refuses: Traefik's access log, its metrics and its errors
 // middleware see the request all the same.
@@ -107,8 +107,8 @@ func (f *refusal) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r.Trailer = nil
 	r.URL.User = nil
 	header.Clean(f.guard, r.Header)
-	carrier.Remove(f.carriers, r)
-	carrier.Remove(byName, r)
+	carrier.Remove(f.carriers, r, carrier.Find(f.carriers, r))
+	carrier.Remove(byName, r, carrier.Find(byName, r))
 	denial.Write(w, r, http.StatusServiceUnavailable, "")
 }
 
@@ -321,7 +321,7 @@ func forward(g *gate, w http.ResponseWriter, r *http.Request, rule *access.Rule,
 		key = prepare(g, r, rule, v)
 	}
 	if found.Line == "" {
-		removeClosely(g, r, d, v)
+		removeClosely(g, r, found, d, v)
 	} else {
 		d.Header["Cookie"] = carrier.Rest(found)
 	}

@@ -98,9 +98,9 @@ func prepare(g *gate, r *http.Request, rule *access.Rule, v *verdict) string {
 
 // removeClosely takes the token out where that takes more than another Cookie line. What
 // is left of an anonymous visitor's cookies is that visitor's alone.
-func removeClosely(g *gate, r *http.Request, d *memory.Decision, v *verdict) {
+func removeClosely(g *gate, r *http.Request, found *carrier.Found, d *memory.Decision, v *verdict) {
 	c := g.policy.carriers
-	carrier.Remove(c, r)
+	carrier.Remove(c, r, found)
 	if v.token == nil {
 		return
 	}
