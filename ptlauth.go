@@ -243,6 +243,7 @@ func decide(g *gate, w http.ResponseWriter, r *http.Request, rule *access.Rule) 
 	if v.status == http.StatusOK {
 		v = accept(g.policy, r, v)
 	} else if g.strict {
+		r.Header["Cookie"] = carrier.Rest(found)
 		deny(g, w, r, v)
 		return
 	}
@@ -282,6 +283,9 @@ func reject(g *gate, w http.ResponseWriter, r *http.Request, rule *access.Rule, 
 	if rule.Public || g.policy.passPreflight && isPreflight(r) {
 		forward(g, w, r, rule, current, found, anonymous, rule.Nobody)
 		return
+	}
+	if found.Line != "" || len(found.Candidates) > 0 || g.policy.carriers.Query != "" {
+		withhold(g.policy.carriers, r)
 	}
 	deny(g, w, r, v)
 }
