@@ -183,7 +183,10 @@ type Config struct {
 	Activity interface{} `json:"activity,omitempty"`
 
 	// LoginURL is where a person's browser is sent that has no good token. {url} is
-	// the page that it wanted, query-escaped. Other clients get 401.
+	// the page that it wanted, query-escaped, as the browser asked for it: the scheme,
+	// the host and the prefix are those that proxies in front and stripPrefix have noted.
+	// Programs, forms and frames get 401. The page must not ask for a token itself: a
+	// path of the same host has to be public in Paths.
 	//
 	//   - loginURL (address): where a browser without a token is sent; {url} is the wanted page
 	LoginURL interface{} `json:"loginURL,omitempty"`
