@@ -1,7 +1,7 @@
 package ptlauth
 
 import (
-	"net/url"
+	"net/http"
 	"strings"
 	"time"
 
@@ -9,6 +9,7 @@ import (
 	"github.com/getportal/ptlauth/internal/activity"
 	"github.com/getportal/ptlauth/internal/app"
 	"github.com/getportal/ptlauth/internal/carrier"
+	"github.com/getportal/ptlauth/internal/denial"
 	"github.com/getportal/ptlauth/internal/key"
 	"github.com/getportal/ptlauth/internal/option"
 	"github.com/getportal/ptlauth/internal/origin"
@@ -185,7 +186,10 @@ type Config struct {
 	Activity interface{} `json:"activity,omitempty"`
 
 	// LoginURL is where a person's browser is sent that has no good token. {url} is
-	// the page that it wanted, query-escaped. Other clients get 401.
+	// the page that it wanted, query-escaped, as the browser asked for it: the scheme,
+	// the host and the prefix are those that proxies in front and stripPrefix have noted.
+	// Programs, forms and frames get 401. The page must not ask for a token itself: a
+	// path of the same host has to be public in Paths.
 	//
 	//   - loginURL (address): where a browser without a token is sent; {url} is the wanted page
 	LoginURL interface{} `json:"loginURL,omitempty"`
@@ -231,7 +235,7 @@ type policy struct {
 	rules         access.Rules
 	apps          *app.Directory
 	activity      *activity.Receiver
-	loginURL      string
+	login         *denial.Login // nil: there is none
 	passPreflight bool
 	origins       *origin.Guard
 	refresh       time.Duration
@@ -249,7 +253,7 @@ func compile(config *Config) (*policy, *option.Report) {
 		rules:         access.Read(top, portal),
 		apps:          app.Read(top, portal),
 		activity:      activity.Read(top),
-		loginURL:      readLoginURL(top),
+		login:         denial.ReadLogin(top),
 		passPreflight: top.Bool("passPreflight", false),
 		origins:       origin.Read(top),
 		refresh:       top.Duration("refresh", 2*time.Second),
@@ -257,6 +261,7 @@ func compile(config *Config) (*policy, *option.Report) {
 	section := top.Section("token")
 	token.ReadSubject(p.tokenRules, section)
 	p.carriers = carrier.Read(section, access.Injected(p.rules))
+	checkLogin(top, p)
 	if p.refresh < 100*time.Millisecond || p.refresh > time.Hour {
 		top.Problem("refresh", "is not between 100ms and 1h")
 	}
@@ -328,19 +333,14 @@ func readPortal(top *option.Section) *placeholder.Portal {
 	return portal
 }
 
-func readLoginURL(top *option.Section) string {
-	text := strings.TrimSpace(top.Text("loginURL", ""))
-	if text == "" {
-		return ""
+// checkLogin reports a login page that asks for a token itself: a browser would be sent
+// there again and again. Of an app's own paths no more is known than its host.
+func checkLogin(top *option.Section, p *policy) {
+	if p.login == nil || p.apps != nil {
+		return
 	}
-	address := strings.ReplaceAll(text, "{url}", "")
-	isPath := strings.HasPrefix(text, "/") && !strings.HasPrefix(text, "//")
-	_, err := url.Parse(address)
-	if err != nil || !isPath && !option.IsAddress(address) {
-		top.Problem("loginURL", "is not an address: write https://HOST/PATH?next={url}, or a path of the same host")
+	own := denial.Own(p.login)
+	if own != nil && !access.Find(p.rules, &http.Request{URL: own, RequestURI: own.RequestURI()}).Public {
+		top.Problem("loginURL", "is a path for which this middleware asks a token, so that a browser would be sent there again and again: make it public in `paths`, or, if another router serves it, write its whole address, https://HOST/PATH")
 	}
-	if strings.Contains(address, "{") {
-		top.Problem("loginURL", "has a placeholder that is not understood: the only one here is {url}")
-	}
-	return text
 }

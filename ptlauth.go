@@ -260,6 +260,7 @@ func decide(g *gate, w http.ResponseWriter, r *http.Request, rule *access.Rule) 
 	if v.status == http.StatusOK {
 		v = accept(g.policy, r, v)
 	} else if g.strict {
+		r.Header["Cookie"] = carrier.Rest(found)
 		deny(g, w, r, v)
 		return
 	}
@@ -308,6 +309,9 @@ func reject(g *gate, w http.ResponseWriter, r *http.Request, rule *access.Rule, 
 	}
 	if rule.Spelling && v.status == http.StatusUnauthorized {
 		v.reason += "; the path is not public, because of its spelling: apps may read it as another one"
+	}
+	if found.Line != "" || len(found.Candidates) > 0 || found.Problem != "" {
+		withhold(g.policy.carriers, r, found)
 	}
 	deny(g, w, r, v)
 }

@@ -8,7 +8,6 @@ import (
 	"github.com/getportal/ptlauth/internal/access"
 	"github.com/getportal/ptlauth/internal/activity"
 	"github.com/getportal/ptlauth/internal/carrier"
-	"github.com/getportal/ptlauth/internal/denial"
 	"github.com/getportal/ptlauth/internal/journal"
 	"github.com/getportal/ptlauth/internal/memory"
 	"github.com/getportal/ptlauth/internal/origin"
@@ -30,8 +29,7 @@ func serveSlow(g *gate, w http.ResponseWriter, r *http.Request, rule *access.Rul
 func isDone(g *gate, w http.ResponseWriter, r *http.Request, rule *access.Rule) bool {
 	// A tunnel would carry a second request past every check (GHSA-3ccp-42pg-hgv6).
 	if r.Method == "CONNECT" {
-		r.URL.User = nil
-		denial.Write(w, r, http.StatusMethodNotAllowed, denial.NoToken)
+		turnAway(g.policy, w, r, http.StatusMethodNotAllowed)
 		return true
 	}
 	key := memoryKey(g, r, rule)
