@@ -310,7 +310,7 @@ func reject(g *gate, w http.ResponseWriter, r *http.Request, rule *access.Rule, 
 	if rule.Spelling && v.status == http.StatusUnauthorized {
 		v.reason += "; the path is not public, because of its spelling: apps may read it as another one"
 	}
-	if found.Line != "" || len(found.Candidates) > 0 || found.Problem != "" {
+	if found.Line != "" || len(found.Candidates) > 0 || found.Problem != "" || g.policy.carriers.Query != "" {
 		withhold(g.policy.carriers, r, found)
 	}
 	deny(g, w, r, v)
