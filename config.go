@@ -10,6 +10,7 @@ import (
 	"github.com/getportal/ptlauth/internal/app"
 	"github.com/getportal/ptlauth/internal/carrier"
 	"github.com/getportal/ptlauth/internal/denial"
+	"github.com/getportal/ptlauth/internal/header"
 	"github.com/getportal/ptlauth/internal/key"
 	"github.com/getportal/ptlauth/internal/option"
 	"github.com/getportal/ptlauth/internal/origin"
@@ -216,6 +217,18 @@ type Config struct {
 	//   - trustedOrigins (one or several origins): other origins that may act with the visitor's cookie
 	TrustedOrigins interface{} `json:"trustedOrigins,omitempty"`
 
+	// Strip are further headers to take out of every request, however they are spelled; an
+	// asterisk at the end means all names that begin so. Besides X-Ptl-* and what Headers
+	// names, the headers by which other proxies tell apps who asks are taken out anyway
+	// (Remote-User and its companions, X-Remote-User, X-Forwarded-User, X-Auth-Request-*,
+	// X-Webauth-*, X-Authentik-*, Tailscale-User-*, User-Name and more), because apps
+	// believe them beside the one that is sent; -NAME lets one through, for a middleware in
+	// front that sets it. Where public and private paths mix, headers by which an app may
+	// be told another path (SCRIPT_NAME, X-Original-URL, X-Rewrite-URL …) are taken out too.
+	//
+	//   - strip (one or several names): further headers to take out; NAME* for a family, -NAME to let a known one through
+	Strip interface{} `json:"strip,omitempty"`
+
 	// Unknown catches what Traefik's decoder would ignore, so that it is reported.
 	Unknown map[string]interface{} `json:"-" mapstructure:",remain"`
 }
@@ -238,6 +251,7 @@ type policy struct {
 	login         *denial.Login // nil: there is none
 	passPreflight bool
 	origins       *origin.Guard
+	strip         *header.Strip
 	refresh       time.Duration
 }
 
@@ -261,6 +275,7 @@ func compile(config *Config) (*policy, *option.Report) {
 	section := top.Section("token")
 	token.ReadSubject(p.tokenRules, section)
 	p.carriers = carrier.Read(section, access.Injected(p.rules))
+	p.strip = header.ReadStrip(top, access.Injected(p.rules), p.carriers.Header)
 	checkLogin(top, p)
 	if p.refresh < 100*time.Millisecond || p.refresh > time.Hour {
 		top.Problem("refresh", "is not between 100ms and 1h")
@@ -295,6 +310,7 @@ func options(config *Config, report *option.Report) map[string]interface{} {
 
 		"crossOriginProtection": config.CrossOriginProtection,
 		"trustedOrigins":        config.TrustedOrigins,
+		"strip":                 config.Strip,
 	}
 	for _, name := range option.Names(config.Unknown) {
 		value := config.Unknown[name]

@@ -7,6 +7,7 @@ import (
 	"github.com/getportal/ptlauth/internal/address"
 	"github.com/getportal/ptlauth/internal/carrier"
 	"github.com/getportal/ptlauth/internal/denial"
+	"github.com/getportal/ptlauth/internal/header"
 	"github.com/getportal/ptlauth/internal/journal"
 )
 
@@ -44,6 +45,15 @@ func sendToLogin(g *gate, w http.ResponseWriter, r *http.Request) bool {
 func loop(answered string, l *denial.Login) string {
 	name := strings.TrimSuffix(strings.TrimPrefix(answered, "ptlauth: "), " answered ")
 	return name + ": loginURL leads to a page for which this middleware asks a token: make " + denial.Path(l) + " public, or give it a router of its own without the middleware; until then it is answered 401"
+}
+
+// refuseNames answers a request with more header names than anybody sends. Of those that it
+// has nothing is left, because none was looked at.
+func refuseNames(g *gate, w http.ResponseWriter, r *http.Request) {
+	header.Empty(r.Header)
+	r.URL.User = nil
+	journal.Denied(g.answered, http.StatusRequestHeaderFieldsTooLarge, r, "it has more than 256 header names")
+	denial.Write(w, r, http.StatusRequestHeaderFieldsTooLarge, denial.NoToken)
 }
 
 // turnAway answers a request of which no token was looked at.

@@ -65,12 +65,14 @@ func newGate(next http.Handler, name string, p *policy, rules access.Rules, app 
 		answered: journal.Answered(name),
 		policy:   p,
 		rules:    rules,
-		guard:    header.NewGuard(access.Injected(rules)),
-		shared:   access.AreByTerminal(rules),
-		memory:   &memory.Memory{},
-		present:  &present{},
-		sockets:  &sockets{},
-		app:      app,
+		guard: header.NewGuard(header.Names{
+			Injected: access.Injected(rules), Strip: p.strip, Rewriting: access.IsMixed(rules), Token: p.carriers.Header,
+		}),
+		shared:  access.AreByTerminal(rules),
+		memory:  &memory.Memory{},
+		present: &present{},
+		sockets: &sockets{},
+		app:     app,
 	}
 	// Where apps are told of by their hosts, a decision holds for one host.
 	g.quick = p.carriers.Header == "" && p.carriers.Query == "" && (app != nil || p.activity == nil)
@@ -95,7 +97,7 @@ type refusal struct {
 }
 
 func newRefusal(c *carrier.Carriers) *refusal {
-	return &refusal{guard: header.NewGuard(nil), carriers: c}
+	return &refusal{guard: header.NewGuard(header.Names{Strip: &header.Strip{}}), carriers: c}
 }
 
 // byName is where a token is looked for besides what the configuration seems to say.
@@ -107,6 +109,9 @@ func (f *refusal) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r.Trailer = nil
 	r.URL.User = nil
 	header.Clean(f.guard, r.Header)
+	if len(r.Header) > header.MaxNames {
+		header.Empty(r.Header)
+	}
 	carrier.Remove(f.carriers, r, carrier.Find(f.carriers, r))
 	carrier.Remove(byName, r, carrier.Find(byName, r))
 	denial.Write(w, r, http.StatusServiceUnavailable, "")

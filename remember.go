@@ -8,6 +8,7 @@ import (
 	"github.com/getportal/ptlauth/internal/access"
 	"github.com/getportal/ptlauth/internal/activity"
 	"github.com/getportal/ptlauth/internal/carrier"
+	"github.com/getportal/ptlauth/internal/header"
 	"github.com/getportal/ptlauth/internal/journal"
 	"github.com/getportal/ptlauth/internal/memory"
 	"github.com/getportal/ptlauth/internal/origin"
@@ -17,6 +18,10 @@ import (
 // serveSlow is the way of a request with a header that asks for more than an answer, or
 // where more than the Cookie line and the path decides.
 func serveSlow(g *gate, w http.ResponseWriter, r *http.Request, rule *access.Rule) {
+	if len(r.Header) > header.MaxNames {
+		refuseNames(g, w, r)
+		return
+	}
 	if r.Header["Upgrade-Insecure-Requests"] != nil && origin.IsFramed(r.Header) {
 		origin.Restrict(g.policy.origins, w.Header())
 	}

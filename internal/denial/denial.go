@@ -19,11 +19,12 @@ const (
 )
 
 var sentences = map[int]string{
-	http.StatusUnauthorized:       "This device is not signed in here. Pair it, or open this page on a device that is paired.",
-	http.StatusForbidden:          "This device is signed in, but it may not open this page.",
-	http.StatusNotFound:           "There is no such app here.",
-	http.StatusMethodNotAllowed:   "This way of asking is not available here.",
-	http.StatusServiceUnavailable: "The sign-in check in front of this page is not ready. Whoever runs it finds the reason in Traefik's log.",
+	http.StatusUnauthorized:                "This device is not signed in here. Pair it, or open this page on a device that is paired.",
+	http.StatusForbidden:                   "This device is signed in, but it may not open this page.",
+	http.StatusNotFound:                    "There is no such app here.",
+	http.StatusRequestHeaderFieldsTooLarge: "This request has too many headers.",
+	http.StatusMethodNotAllowed:            "This way of asking is not available here.",
+	http.StatusServiceUnavailable:          "The sign-in check in front of this page is not ready. Whoever runs it finds the reason in Traefik's log.",
 }
 
 // answer is a response that is ready to be written.
