@@ -55,6 +55,15 @@ func build(m *made, next http.Handler, config *Config, name string) {
 		m.handler = newGate(next, name, policy, policy.rules, nil).handler
 	}
 	journal.State(name, "")
+	remark(name, report.Remarks())
+}
+
+// remark logs what is no mistake, once as long as it is so.
+func remark(name, remarks string) {
+	if remarks != "" {
+		remarks = name + ": " + remarks
+	}
+	journal.State(name+" remarks", remarks)
 }
 
 // newGate makes the gate in front of one app and looks at the world once.

@@ -69,16 +69,16 @@ http:
 		t.Run("of a terminal that becomes another user's it ends over "+door.name, func(t *testing.T) {
 			replaceFile(t, list, `[{"id": "abc123", "user": "ann@example.com"}, {"id": "def456", "user": "ben@example.com"}]`)
 			time.Sleep(refresh + 300*time.Millisecond)
-			goes, stays := listen(t, door, "/auth", ann, "ann@example.com"), listen(t, door, "/auth", ben, "ben@example.com")
+			goes, stays := subscribe(t, door, "/auth", ann, "ann@example.com"), subscribe(t, door, "/auth", ben, "ben@example.com")
 			replaceFile(t, list, `[{"id": "abc123", "user": "carl@example.com"}, {"id": "def456", "user": "ben@example.com"}]`)
 			goes.awaitEnd(t, refresh+slack)
 			stays.wantMore(t)
-			listen(t, door, "/auth", ann, "carl@example.com")
+			subscribe(t, door, "/auth", ann, "carl@example.com")
 		})
 		t.Run("of a terminal that is unpaired it ends over "+door.name, func(t *testing.T) {
 			replaceFile(t, list, `[{"id": "abc123", "user": "carl@example.com"}, {"id": "def456", "user": "ben@example.com"}]`)
 			time.Sleep(refresh + 300*time.Millisecond)
-			goes := listen(t, door, "/auth", ann, "carl@example.com")
+			goes := subscribe(t, door, "/auth", ann, "carl@example.com")
 			replaceFile(t, list, `[{"id": "def456", "user": "ben@example.com"}]`)
 			goes.awaitEnd(t, refresh+slack)
 		})
@@ -86,12 +86,12 @@ http:
 			user, next := fmt.Sprintf("admin%d", i), fmt.Sprintf("admin%d", i+1)
 			describe("private", user)
 			time.Sleep(refresh + 300*time.Millisecond)
-			goes := listen(t, door, "/portal", ann, user)
+			goes := subscribe(t, door, "/portal", ann, user)
 			describe("private", next)
 			goes.awaitEnd(t, refresh+slack)
 			describe("public", next)
 			time.Sleep(refresh + 300*time.Millisecond)
-			nobody := listen(t, door, "/portal", "", next)
+			nobody := subscribe(t, door, "/portal", "", next)
 			describe("private", next)
 			nobody.awaitEnd(t, refresh+slack)
 		})
@@ -106,8 +106,8 @@ type stream struct {
 	events chan string // closed with the stream
 }
 
-// listen opens one as a browser's EventSource does, and wants to be called so.
-func listen(t *testing.T, d door, path, token, user string) *stream {
+// subscribe opens one as a browser's EventSource does, and wants to be called so.
+func subscribe(t *testing.T, d door, path, token, user string) *stream {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
