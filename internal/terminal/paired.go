@@ -27,7 +27,7 @@ func readPaired(s *option.Section) *Registry {
 	if len(entries) == 0 {
 		return nil
 	}
-	r := &Registry{byID: map[string]*Terminal{}}
+	r := &Registry{byID: map[string]*Terminal{}, places: map[string]string{}}
 	names := map[string]string{}
 	for _, entry := range entries {
 		checkKey(entry, names)
@@ -65,11 +65,14 @@ func add(r *Registry, s *option.Section) {
 	s.Unknown()
 	report(s, "name", t.Name)
 	report(s, "user", t.User)
-	if r.byID[t.ID] != nil {
+	if r.places[t.ID] != "" {
 		s.Problem("id", "is listed twice: keep one of the two")
 	}
 	if s.Problems() > before {
 		return
+	}
+	if t.ID != "" {
+		r.places[t.ID] = s.Path
 	}
 	switch {
 	case t.ID == "":

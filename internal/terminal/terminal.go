@@ -21,8 +21,9 @@ type Terminal struct {
 
 // Registry is the list of paired terminals at one time. Without more, nobody is on it.
 type Registry struct {
-	byID map[string]*Terminal
-	open bool // whoever has a good token is a terminal
+	byID   map[string]*Terminal
+	open   bool              // whoever has a good token is a terminal
+	places map[string]string // where in the configuration each stands, by id
 }
 
 // List is what is configured: terminals that do not change, or where to read them. A nil
