@@ -108,13 +108,30 @@ type Config struct {
 	//   - require (claim: one or several texts): what else a token must say
 	Require interface{} `json:"require,omitempty"`
 
-	// Terminals lists the paired devices, in one of three places. Where it is given, a
-	// good token of any other device is refused. Without it, every good token is a
-	// terminal's. File and URL hold a JSON array of {"id", "name", "user"}, other members
-	// are not looked at; Portal's own terminals endpoint returns it so. Until it can be
-	// read for the first time, requests get 503; when it cannot be read later, the last
-	// good list stays in force.
+	// Terminals says who may enter, and is required: either the paired devices, in one of
+	// three places, or the word `any` for every good token, a device's too that was taken
+	// out. Absent or empty it answers 503, because a list whose last entry is deleted is
+	// absent in a KV store. File and URL hold a JSON array of {"id", "name", "user"}, other
+	// members are not looked at; Portal's own terminals endpoint returns it so. An empty
+	// array admits nobody. Until it can be read for the first time, requests get 503; when
+	// it cannot be read later, the last good list stays in force.
 	//
+	// Paired is a list, or a map from ids to {name, user}, which labels, KV stores and Helm
+	// change entry by entry:
+	//
+	//	terminals:
+	//	  paired:
+	//	    "k7p2x9": {name: "Your laptop", user: "you@example.com"}
+	//
+	// In a map an `id` within the entry wins over its name there. Without ids of their own,
+	// labels and KV stores merge entries whose names differ in case alone, and a KV store
+	// takes a name of digits alone for an index, whereupon no entry has an id. An entry
+	// that is not complete, such as one that is typed or deleted key by key, is nobody's: in
+	// a list without `id`, in a map without name and user, anywhere with an empty `user`, or
+	// without the one that it had. In a KV store a list hides an `any` beside it, which
+	// comes to light when the last entry is deleted: delete that first.
+	//
+	//   - terminals (any or a group): who may enter: any, or one of the following
 	//   - terminals.paired[].id (text): the sub of the device's tokens; quote it in YAML
 	//   - terminals.paired[].name (text): for {auth.client_name}
 	//   - terminals.paired[].user (text): for {auth.user}, where several devices share a user

@@ -20,6 +20,7 @@ import (
 	"github.com/getportal/ptlauth/internal/header"
 	"github.com/getportal/ptlauth/internal/journal"
 	"github.com/getportal/ptlauth/internal/memory"
+	"github.com/getportal/ptlauth/internal/terminal"
 )
 
 // New makes the middleware called name in front of next. A configuration with
@@ -49,12 +50,22 @@ func build(m *made, next http.Handler, config *Config, name string) {
 		journal.State(name, name+" is misconfigured and answers every request with 503: "+report.String())
 		return
 	}
+	terminal.Compare(name, policy.terminals, report)
 	if policy.apps != nil {
 		m.handler = newPortal(next, name, policy)
 	} else {
 		m.handler = newGate(next, name, policy, policy.rules, nil).handler
 	}
 	journal.State(name, "")
+	remark(name, report.Remarks())
+}
+
+// remark logs what is no mistake, once as long as it is so.
+func remark(name, remarks string) {
+	if remarks != "" {
+		remarks = name + ": " + remarks
+	}
+	journal.State(name+" remarks", remarks)
 }
 
 // newGate makes the gate in front of one app and looks at the world once.

@@ -66,11 +66,11 @@ func BenchmarkServeHTTP(b *testing.B) {
 	good := mint(b, jwt.SigningMethodHS256, []byte(secret))
 	same := func(int) string { return "theme=dark; authorization=" + good + "; lang=de" }
 	crumbs := strings.Repeat("c=0123456789; ", 19)
-	plain := map[string]any{"secretFile": file(b, "secret", secret)}
-	public := map[string]any{"secretFile": plain["secretFile"], "paths": []any{map[string]any{"prefix": "/public", "access": "public"}}}
+	plain := map[string]any{"secretFile": file(b, "secret", secret), "terminals": "any"}
+	public := map[string]any{"secretFile": plain["secretFile"], "terminals": "any", "paths": []any{map[string]any{"prefix": "/public", "access": "public"}}}
 	gate := build(b, Options{}, plain)
 	gates := build(b, Options{}, public)
-	portal := build(b, Options{}, map[string]any{"secretFile": plain["secretFile"], "portal": map[string]any{"id": "abcdef123"}, "apps": map[string]any{"directory": apps(b)}})
+	portal := build(b, Options{}, map[string]any{"secretFile": plain["secretFile"], "terminals": "any", "portal": map[string]any{"id": "abcdef123"}, "apps": map[string]any{"directory": apps(b)}})
 
 	kinds := []*kind{
 		{name: "nothing", handler: quiet, cookie: same},
@@ -93,7 +93,7 @@ func BenchmarkServeHTTP(b *testing.B) {
 		{name: "no token", handler: gate, cookie: func(int) string { return "theme=dark" }},
 	}
 	for _, signed := range signers(b) {
-		handler := build(b, Options{}, map[string]any{"keys": []any{map[string]any{"publicKeyFile": signed.file}}})
+		handler := build(b, Options{}, map[string]any{"keys": []any{map[string]any{"publicKeyFile": signed.file}}, "terminals": "any"})
 		kinds = append(kinds, &kind{name: "first sight, " + signed.method.Alg(), handler: handler, cookie: anew(mint(b, signed.method, signed.key))})
 	}
 
@@ -127,7 +127,7 @@ func BenchmarkNew(b *testing.B) {
 		options Options
 		config  map[string]any
 	}{
-		{"ptlauth", Options{}, map[string]any{"secretFile": file(b, "secret", secret)}},
+		{"ptlauth", Options{}, map[string]any{"secretFile": file(b, "secret", secret), "terminals": "any"}},
 		{"a plugin that does nothing", Options{Root: "testdata", Module: "example.com/noop"}, nil},
 	} {
 		b.Run(test.name, func(b *testing.B) {
