@@ -229,9 +229,13 @@ type Config struct {
 	//   - crossOriginProtection (boolean, default true): refuse what other origins' pages send with the cookie
 	CrossOriginProtection interface{} `json:"crossOriginProtection,omitempty"`
 
-	// TrustedOrigins are other origins whose pages may, such as https://app.example.com.
+	// TrustedOrigins are other origins whose pages may, such as https://app.example.com, or
+	// https://*.example.com, where the asterisk is one label (for frames, one or several).
+	// International names are written as browsers send them, xn--…; the words null (pages in
+	// a sandbox) and file:// (files, as in Electron and Cordova) name no host, and trust all
+	// pages of that kind.
 	//
-	//   - trustedOrigins (one or several origins): other origins that may act with the visitor's cookie
+	//   - trustedOrigins (one or several origins): other origins that may act with the visitor's cookie; https://*.example.com for one label
 	TrustedOrigins interface{} `json:"trustedOrigins,omitempty"`
 
 	// Strip are further headers to take out of every request, however they are spelled; an

@@ -7,31 +7,17 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/getportal/ptlauth/internal/address"
 	"github.com/getportal/ptlauth/internal/header"
-	"github.com/getportal/ptlauth/internal/option"
 )
 
 // Guard knows which origins may act with a visitor's cookie.
 type Guard struct {
-	off     bool
+	off bool
+	// trusted are the origins as browsers send them; the first label of a host may be an asterisk.
 	trusted map[string]bool
 	// ancestors says in a Content-Security-Policy which pages may frame the app.
 	ancestors string
-}
-
-// Read reads `crossOriginProtection` and `trustedOrigins`.
-func Read(top *option.Section) *Guard {
-	g := &Guard{off: !top.Bool("crossOriginProtection", true), trusted: map[string]bool{}, ancestors: "frame-ancestors 'self'"}
-	for _, text := range top.Texts("trustedOrigins") {
-		address, err := url.Parse(text)
-		if err != nil || address.Host == "" || address.Scheme+"://"+address.Host != text {
-			top.Problem("trustedOrigins", "has an entry that is not an origin: write https://HOST, with nothing behind")
-			continue
-		}
-		g.trusted[strings.ToLower(text)] = true
-		g.ancestors += " " + strings.ToLower(text)
-	}
-	return g
 }
 
 // Allows reports whether the request may use a token that came by cookie: whether it is
@@ -49,8 +35,8 @@ func Allows(g *Guard, r *http.Request) bool {
 			return true
 		}
 	}
-	origin := strings.ToLower(r.Header.Get("Origin"))
-	if g.trusted[origin] || framed && g.trusted[referrer(r)] {
+	origins := r.Header["Origin"]
+	if len(origins) == 1 && IsTrusted(g, origins[0]) || framed && IsTrusted(g, referrer(r)) {
 		return true
 	}
 	switch r.Header.Get("Sec-Fetch-Site") {
@@ -60,19 +46,43 @@ func Allows(g *Guard, r *http.Request) bool {
 	default:
 		return false
 	}
-	if r.Header["Origin"] == nil {
+	return origins == nil || len(origins) == 1 && IsOwn(r, origins[0])
+}
+
+// IsTrusted reports whether an origin, as a browser sends it, is among `trustedOrigins`.
+func IsTrusted(g *Guard, origin string) bool {
+	if origin == "" || len(origin) > maxOrigin || len(g.trusted) == 0 {
+		return false
+	}
+	origin = withoutPort(strings.ToLower(origin))
+	if g.trusted[origin] {
 		return true
 	}
-	address, err := url.Parse(origin)
-	return err == nil && address.Host != "" && strings.EqualFold(address.Host, r.Host)
+	scheme, host, _ := strings.Cut(origin, "://")
+	label, rest, _ := strings.Cut(host, ".")
+	return label != "" && rest != "" && address.IsHost(label) && g.trusted[scheme+"://*."+rest]
+}
+
+// IsOwn reports whether an origin, as a browser sends it, is the one that the request was
+// made to: behind a proxy that Traefik trusts, the one that this one was asked for. The
+// schemes are not compared, because one in front may have ended TLS without saying so.
+func IsOwn(r *http.Request, origin string) bool {
+	if len(origin) > maxOrigin {
+		return false
+	}
+	parsed, err := url.Parse(strings.ToLower(origin))
+	if err != nil || parsed.Host == "" || parsed.User != nil || parsed.Path != "" {
+		return false
+	}
+	return address.WithoutPort(parsed.Host, parsed.Scheme) == strings.ToLower(address.Host(r, parsed.Scheme))
 }
 
 // referrer is the origin of the page that a navigation in a frame began on, which has no
 // Origin; empty where it is not said.
 func referrer(r *http.Request) string {
-	address, err := url.Parse(r.Header.Get("Referer"))
-	if err != nil || address.Host == "" {
+	parsed, err := url.Parse(r.Header.Get("Referer"))
+	if err != nil || parsed.Host == "" {
 		return ""
 	}
-	return strings.ToLower(address.Scheme + "://" + address.Host)
+	return parsed.Scheme + "://" + parsed.Host
 }
