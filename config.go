@@ -198,6 +198,8 @@ type Config struct {
 	// X-Forwarded-Host, X-Forwarded-Uri, X-Forwarded-Method, X-Forwarded-Proto and the
 	// terminal's cookie. Portal's own auth endpoint wakes and keeps its apps by that.
 	// Nobody waits for it.
+	// Apps are told apart by their hosts, without ports: no more than 256 that terminals
+	// use, and 64 that only anonymous visitors use.
 	//
 	//   - activity.url (address): who is told
 	//   - activity.interval (duration, default 5s): at most once per app in this time

@@ -21,6 +21,7 @@ type Receiver struct {
 
 // Use is one use of an app, as ForwardAuth would tell it.
 type Use struct {
+	App    string // the app's name, where apps are told apart by it; empty: by their hosts
 	Host   string
 	URI    string
 	Method string
@@ -28,13 +29,8 @@ type Use struct {
 	Cookie string // the terminal's token as a Cookie line; empty when anonymous
 }
 
-const (
-	slowest = 5 * time.Second
-	// many bounds how many apps are told apart, atOnce how many calls are under way: a
-	// catch-all router takes any host.
-	many   = 1000
-	atOnce = 32
-)
+// slowest is how long a call may take.
+const slowest = 5 * time.Second
 
 var (
 	client = &http.Client{
@@ -43,10 +39,6 @@ var (
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	mutex sync.Mutex
-	// told holds when each app was last told of; a time to come while a call is under way.
-	told = map[string]time.Time{}
-	// calls is how many are under way.
-	calls int
 )
 
 // Read reads the section `activity`; nil where there is none.
@@ -69,39 +61,30 @@ func Read(top *option.Section) *Receiver {
 // Tell tells of a use, at most once per app and interval. It never waits, nothing is
 // tried again, and while one call is under way no other is made for the same app.
 func Tell(r *Receiver, u Use) {
-	now := time.Now()
-	key := r.address + " " + u.Host
-	mutex.Lock()
-	last, known := told[key]
-	if known && now.Sub(last) < r.Interval || calls >= atOnce {
-		mutex.Unlock()
+	key := keyOf(u)
+	if key == "" || len(u.Method) > maxMethod {
 		return
 	}
-	if !known && len(told) >= many {
-		told = map[string]time.Time{}
+	a := begin(r, key, u.Cookie != "", time.Now())
+	if a == nil {
+		return
 	}
-	told[key] = now.Add(2 * slowest)
-	calls++
-	mutex.Unlock()
-	inBackground(r, u, key, now)
+	if len(u.URI) > maxURI {
+		u.URI = "/"
+	}
+	inBackground(r, u, a)
 }
 
-func inBackground(r *Receiver, u Use, key string, start time.Time) {
+func inBackground(r *Receiver, u Use, a *app) {
 	go func() {
 		defer func() {
 			if recover() != nil {
 				journal.State("activity "+r.address, "activity could not be told because of a bug in ptlauth: please report it")
 			}
-			mutex.Lock()
-			told[key] = start
-			calls--
-			mutex.Unlock()
+			end(a)
 		}()
 		problem := call(r, u)
-		if problem != "" {
-			problem = "activity.url " + problem + "; apps may be stopped while they are in use"
-		}
-		journal.State("activity "+r.address, problem)
+		note(r.address, problem, time.Now())
 	}()
 }
 
