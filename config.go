@@ -298,7 +298,7 @@ func compile(config *Config) (*policy, *option.Report) {
 	section := top.Section("token")
 	token.ReadSubject(p.tokenRules, section)
 	p.carriers = carrier.Read(section, access.Injected(p.rules))
-	p.strip = header.ReadStrip(top, access.Injected(p.rules), p.carriers.Header)
+	p.strip = header.ReadStrip(top, header.Reading{Injected: access.Injected(p.rules), Token: p.carriers.Header, Forward: p.carriers.Forward})
 	checkLogin(top, p)
 	if p.refresh < 100*time.Millisecond || p.refresh > time.Hour {
 		top.Problem("refresh", "is not between 100ms and 1h")
