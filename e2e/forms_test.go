@@ -53,12 +53,16 @@ http:
             - {prefix: /open, access: public, headers: {X-Area: "the lobby"}}
             - {prefix: /reports, headers: {X-Area: "reports, monthly"}}
           loginURL: https://login.example.com/?next={url}
+          strip: [X-App-*, -Remote-Email]
+          trustedOrigins: ["https://*.example.org"]
 `
 	fullTOML = `
 [http.middlewares.auth.plugin.ptlauth]
   secretFile = "SECRET-FILE"
   leeway = 60
   loginURL = "https://login.example.com/?next={url}"
+  strip = ["X-App-*", "-Remote-Email"]
+  trustedOrigins = ["https://*.example.org"]
   token = {cookie = "session", header = "Authorization", forward = true}
   portal = {id = "abcdefghij", domain = "example.com"}
   [[http.middlewares.auth.plugin.ptlauth.keys]]
@@ -120,6 +124,8 @@ spec:
         - {prefix: /open, access: public, headers: {X-Area: "the lobby"}}
         - {prefix: /reports, headers: {X-Area: "reports, monthly"}}
       loginURL: https://login.example.com/?next={url}
+      strip: [X-App-*, -Remote-Email]
+      trustedOrigins: ["https://*.example.org"]
 `
 	// A label's dot nests, so realm.level is the claim level in the claim realm.
 	fullLabels = `
@@ -151,6 +157,8 @@ paths[0].headers.X-Area=the lobby
 paths[1].prefix=/reports
 paths[1].headers.X-Area=reports, monthly
 loginURL=https://login.example.com/?next={url}
+strip=X-App-*,-Remote-Email
+trustedOrigins=https://*.example.org
 `
 	fullKV = `
 secretFile=SECRET-FILE
@@ -182,6 +190,9 @@ paths/0/headers/X-Area=the lobby
 paths/1/prefix=/reports
 paths/1/headers/X-Area=reports, monthly
 loginURL=https://login.example.com/?next={url}
+strip/0=X-App-*
+strip/1=-Remote-Email
+trustedOrigins=https://*.example.org
 `
 )
 
@@ -325,6 +336,14 @@ func visits(t *testing.T) ([]visit, *strings.Replacer) {
 	late := cookie(usual(ago(50)))
 	admin := cookie(usual(jwt.MapClaims{"role": []string{"guest", "admin"}}))
 	other := cookie(usual(jwt.MapClaims{"sub": "123456"}))
+	framed := cookie(usual(nil))
+	maps.Copy(framed, http.Header{
+		"Sec-Fetch-Dest": {"iframe"}, "Sec-Fetch-Site": {"cross-site"}, "Upgrade-Insecure-Requests": {"1"}, "Referer": {"https://notes.example.org/"},
+	})
+	mailed := cookie(usual(nil))
+	mailed["Remote-Email"] = []string{"ann@example.com"}
+	forged := maps.Clone(mailed)
+	maps.Copy(forged, http.Header{"X-App-User": {"mallory"}, "Remote-Name": {"mallory"}})
 	list := []visit{
 		{name: "the cookie of that name is taken", header: inCookie, status: 200, app: ann(inCookie)},
 		{name: "the default cookie is none", header: http.Header{"Cookie": {"authorization=" + usual(nil)}}, status: 401},
@@ -347,6 +366,8 @@ func visits(t *testing.T) ([]visit, *strings.Replacer) {
 		},
 		{name: "the public path knows its visitor", path: "/open/door", header: inCookie, status: 200, app: ann(inCookie, "the lobby")},
 		{name: "a value keeps its comma", path: "/reports", header: inCookie, status: 200, app: ann(inCookie, "reports, monthly")},
+		{name: "a trusted origin's page may frame the app", header: framed, status: 200, app: ann(framed)},
+		{name: "what is stripped goes, and what is let through stays", header: forged, status: 200, app: ann(mailed)},
 		{
 			name: "a browser is sent to the login page", path: "/reports?a=b", header: http.Header{"Sec-Fetch-Mode": {"navigate"}},
 			status: 302, location: "https://login.example.com/?next=http%3A%2F%2Fchat.example.com%2Freports%3Fa%3Db",

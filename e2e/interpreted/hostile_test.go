@@ -68,6 +68,13 @@ var hostiles = []hostile{
 	{"a long Authorization", lineOf("Authorization", "Bearer ", "eyJ.")},
 	{"Authorization lines", linesOf("Authorization: Bearer x")},
 	{"header names", linesOf("x%d: ")},
+	{"as many long header names as are looked at", func(size int) (string, []string) {
+		var lines []string
+		for i := range 250 {
+			lines = append(lines, fmt.Sprintf("x-webauth-%d%s: ", i, repeated("-_", size/250)))
+		}
+		return "", lines
+	}},
 	{"a long path", func(size int) (string, []string) { return "/" + repeated("a/b", size), nil }},
 	{"an escaped path", func(size int) (string, []string) { return "/" + repeated("%41", size), nil }},
 	{"a long Host", func(size int) (string, []string) { return "", []string{"Host: " + repeated("a.", size)} }},

@@ -39,28 +39,14 @@ const forwardedPrefix = "x-forwarded-prefix"
 var (
 	identity = oneOf(identities)
 	rewrites = oneOf(rewriting)
-	family   = familyOf(identities)
 )
 
-// oneOf matches the folded names of a list; nil: there are none.
+// oneOf matches the folded names of a list, and reads no further than it must; nil: there are
+// none. Group 1 is a whole name, or else group 2 what its family begins with.
 func oneOf(names []string) *regexp.Regexp {
 	if len(names) == 0 {
 		return nil
 	}
-	patterns := make([]string, 0, len(names))
-	for _, name := range names {
-		pattern := regexp.QuoteMeta(strings.TrimSuffix(name, "*"))
-		if strings.HasSuffix(name, "*") {
-			pattern += ".*"
-		}
-		patterns = append(patterns, pattern)
-	}
-	return regexp.MustCompile(`^(?:` + strings.Join(patterns, "|") + `)$`)
-}
-
-// familyOf matches what oneOf does. Group 1 is a whole name, or group 2 what its family
-// begins with.
-func familyOf(names []string) *regexp.Regexp {
 	var whole, begin []string
 	for _, name := range names {
 		if strings.HasSuffix(name, "*") {
@@ -69,7 +55,14 @@ func familyOf(names []string) *regexp.Regexp {
 			whole = append(whole, regexp.QuoteMeta(name))
 		}
 	}
-	return regexp.MustCompile(`^(?:(` + strings.Join(whole, "|") + `)|(` + strings.Join(begin, "|") + `).*)$`)
+	var patterns []string
+	if whole != nil {
+		patterns = append(patterns, "("+strings.Join(whole, "|")+")$")
+	}
+	if begin != nil {
+		patterns = append(patterns, "("+strings.Join(begin, "|")+")")
+	}
+	return regexp.MustCompile("^(?:" + strings.Join(patterns, "|") + ")")
 }
 
 // Strip is what an operator says of the headers that are taken out.
@@ -217,7 +210,7 @@ var told sync.Map
 // tell says once in the log that a header that a middleware in front may have set was
 // taken out. Of a family, which a client can name as it likes, only the family is told.
 func tell(folded string) {
-	found := family.FindStringSubmatch(folded)
+	found := identity.FindStringSubmatch(folded)
 	if len(found) < 3 {
 		return
 	}
