@@ -229,7 +229,11 @@ type Config struct {
 	//   - crossOriginProtection (boolean, default true): refuse what other origins' pages send with the cookie
 	CrossOriginProtection interface{} `json:"crossOriginProtection,omitempty"`
 
-	// TrustedOrigins are other origins whose pages may, such as https://app.example.com.
+	// TrustedOrigins are other origins whose pages may, such as https://app.example.com, or
+	// https://*.example.com for any one label. null is the origin of a sandboxed page or a
+	// local file, file:// that of some web views. A host is written as browsers send it
+	// (xn--…). The app's own origin is the host that was asked for, or what Traefik has in
+	// X-Forwarded-Host, which its entry points take from clients that are not trusted.
 	//
 	//   - trustedOrigins (one or several origins): other origins that may act with the visitor's cookie
 	TrustedOrigins interface{} `json:"trustedOrigins,omitempty"`
