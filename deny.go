@@ -11,11 +11,10 @@ import (
 
 // deny answers in the app's place and tells the operator why.
 func deny(g *gate, w http.ResponseWriter, r *http.Request, v *verdict) {
-	reason := v.reason
-	if reason == carrier.NoToken {
-		reason = carrier.Why(g.policy.carriers, r)
+	if v.reason == carrier.NoToken {
+		v.reason = carrier.Why(g.policy.carriers, r)
 	}
-	journal.Denied(g.answered, v.status, r, reason)
+	journal.Denied(g.answered, v.status, r, v.reason)
 	if g.policy.loginURL == "" || !redirect(g, w, r, v) {
 		denial.Write(w, r, v.status, v.failure)
 	}

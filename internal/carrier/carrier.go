@@ -26,6 +26,7 @@ type Carriers struct {
 	Query   string // a query parameter's name; empty: none
 	Forward bool   // leave the token in the request
 
+	sought string         // the reason where no token is in any of them
 	assign string         // what stands before the token in a Cookie line; empty where that is not all
 	cookie *regexp.Regexp // the cookie from the semicolon before it to its equals sign
 	query  *regexp.Regexp // the parameter with the separator before it; group 1 is its value
@@ -56,6 +57,7 @@ func Read(s *option.Section, injected []string) *Carriers {
 	if c.Cookie == "" && c.Header == "" && c.Query == "" {
 		s.Problem("", "nothing may carry a token: name a cookie, a header or a query parameter")
 	}
+	c.sought = sought(c)
 	compile(c)
 	return c
 }
