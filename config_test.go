@@ -22,11 +22,12 @@ func TestSameButForAMistake(t *testing.T) {
 		config Config
 		status int
 	}{
-		{"without a mistake", Config{SecretFile: secret}, http.StatusUnauthorized},
-		{"the same again", Config{SecretFile: secret}, http.StatusUnauthorized},
-		{"with an unknown option", Config{SecretFile: secret, Unknown: map[string]interface{}{"terminal": "x"}}, http.StatusServiceUnavailable},
-		{"with an option that is given twice", Config{SecretFile: secret, Unknown: map[string]interface{}{"secretfile": secret}}, http.StatusServiceUnavailable},
-		{"with an unknown option that is empty", Config{SecretFile: secret, Unknown: map[string]interface{}{"terminal": nil}}, http.StatusServiceUnavailable},
+		{"without a mistake", Config{SecretFile: secret, Terminals: "any"}, http.StatusUnauthorized},
+		{"the same again", Config{SecretFile: secret, Terminals: "any"}, http.StatusUnauthorized},
+		{"with an unknown option", Config{SecretFile: secret, Terminals: "any", Unknown: map[string]interface{}{"terminal": "x"}}, http.StatusServiceUnavailable},
+		{"with an option that is given twice", Config{SecretFile: secret, Terminals: "any", Unknown: map[string]interface{}{"secretfile": secret}}, http.StatusServiceUnavailable},
+		{"with an unknown option that is empty", Config{SecretFile: secret, Terminals: "any", Unknown: map[string]interface{}{"terminal": nil}}, http.StatusServiceUnavailable},
+		{"without terminals", Config{SecretFile: secret}, http.StatusServiceUnavailable},
 		{"with an empty list of terminals", Config{SecretFile: secret, Terminals: map[string]interface{}{}}, http.StatusServiceUnavailable},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -14,8 +14,8 @@ import (
 // FuzzConfig: whatever an operator writes, New returns no error, and a configuration with a problem admits nobody.
 func FuzzConfig(f *testing.F) {
 	for _, text := range []string{
-		`{"keys":[{"secret":"an-example-secret-that-is-long-enough-to-be-one"}]}`, `{"keys":"x","token":{"forward":"yes"}}`, `{"headers":{"X":""}}`,
-		`{"paths":[{"prefix":"/","access":"public"}],"Headers":{"a":{"b":1}}}`, `{"require":{"a":{"b":["c"]}},"terminals":{"paired":[{"id":1}]}}`,
+		`{"keys":[{"secret":"an-example-secret-that-is-long-enough-to-be-one"}]}`, `{"keys":"x","token":{"forward":"yes"}}`, `{"headers":{"X":""},"terminals":"any"}`,
+		`{"terminals":{"paired":{"abc123":{"user":"ana"},"<int Value>":""}},"paths":[{"prefix":"/","access":"public"}],"Headers":{"a":{"b":1}}}`, `{"require":{"a":{"b":["c"]}},"terminals":{"paired":[{"id":1}]}}`,
 		`{"leeway":-1,"maxAge":"9999999999999s","refresh":{},"loginURL":"//x","trustedOrigins":[1,null]}`, `{"zebra":null,"portal":[],"apps":7,"activity":{"url":"x"}}`, "null",
 	} {
 		f.Add([]byte(text))

@@ -147,7 +147,8 @@ func choose(p *policy, current *view, found *carrier.Found) *verdict {
 
 // accept asks for what is required beside a good token.
 func accept(p *policy, r *http.Request, v *verdict) *verdict {
-	if r.Method == "GET" && r.Header["Upgrade"] == nil && p.tokenRules.Require == nil {
+	h := r.Header
+	if r.Method == "GET" && h["Upgrade"] == nil && h["Upgrade-Insecure-Requests"] == nil && p.tokenRules.Require == nil {
 		return v
 	}
 	return demand(p, r, v)

@@ -12,6 +12,7 @@ package ptlauth
 import (
 	"context"
 	"net/http"
+	"strings"
 
 	"github.com/getportal/ptlauth/internal/access"
 	"github.com/getportal/ptlauth/internal/carrier"
@@ -19,6 +20,7 @@ import (
 	"github.com/getportal/ptlauth/internal/header"
 	"github.com/getportal/ptlauth/internal/journal"
 	"github.com/getportal/ptlauth/internal/memory"
+	"github.com/getportal/ptlauth/internal/terminal"
 )
 
 // New makes the middleware called name in front of next. A configuration with
@@ -26,7 +28,7 @@ import (
 // through to another one, without a check. Such a middleware answers every request
 // with 503 and names all mistakes in Traefik's log.
 func New(_ context.Context, next http.Handler, config *Config, name string) (http.Handler, error) {
-	m := &made{handler: &refusal{}}
+	m := &made{handler: newRefusal(byName)}
 	build(m, next, config, name)
 	return m.handler, nil
 }
@@ -44,35 +46,49 @@ func build(m *made, next http.Handler, config *Config, name string) {
 	policy, report := compile(config)
 	problems := report.Problems()
 	if len(problems) > 0 {
+		m.handler = newRefusal(policy.carriers)
 		journal.State(name, name+" is misconfigured and answers every request with 503: "+report.String())
 		return
 	}
+	terminal.Compare(name, policy.terminals, report)
 	if policy.apps != nil {
 		m.handler = newPortal(next, name, policy)
 	} else {
 		m.handler = newGate(next, name, policy, policy.rules, nil).handler
 	}
 	journal.State(name, "")
+	remark(name, report.Remarks())
+}
+
+// remark logs what is no mistake, once as long as it is so.
+func remark(name, remarks string) {
+	if remarks != "" {
+		remarks = name + ": " + remarks
+	}
+	journal.State(name+" remarks", remarks)
 }
 
 // newGate makes the gate in front of one app and looks at the world once.
 func newGate(next http.Handler, name string, p *policy, rules access.Rules, app *installed) *gate {
 	g := &gate{
 		next:     next,
+		name:     name,
 		answered: journal.Answered(name),
 		policy:   p,
 		rules:    rules,
-		guard:    header.NewGuard(access.Injected(rules)),
-		shared:   access.AreByTerminal(rules),
-		memory:   &memory.Memory{},
-		present:  &present{},
-		sockets:  &sockets{},
-		app:      app,
+		guard: header.NewGuard(header.Names{
+			Injected: access.Injected(rules), Strip: p.strip, Rewriting: access.IsMixed(rules), Token: p.carriers.Header,
+		}),
+		shared:  access.AreByTerminal(rules),
+		memory:  &memory.Memory{},
+		present: &present{},
+		sockets: &sockets{},
+		app:     app,
 	}
 	// Where apps are told of by their hosts, a decision holds for one host.
 	g.quick = p.carriers.Header == "" && p.carriers.Query == "" && (app != nil || p.activity == nil)
-	g.plain = g.quick && len(rules) == 1 && !rules[0].Closed
-	g.strict = g.plain && !rules[0].Public && !p.passPreflight
+	g.plain = g.quick && len(rules) == 1 && !rules[0].Closed && !rules[0].Public
+	g.strict = g.plain && !p.passPreflight
 	switch {
 	case g.plain:
 		g.handler = byCookie(g)
@@ -86,9 +102,29 @@ func newGate(next http.Handler, name string, p *policy, rules access.Rules, app 
 }
 
 // refusal stands in front of an app whose middleware is misconfigured.
-type refusal struct{}
+type refusal struct {
+	guard    *header.Guard
+	carriers *carrier.Carriers
+}
 
-func (*refusal) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func newRefusal(c *carrier.Carriers) *refusal {
+	return &refusal{guard: header.NewGuard(header.Names{Strip: &header.Strip{}}), carriers: c}
+}
+
+// byName is where a token is looked for besides what the configuration seems to say.
+var byName = carrier.Named(carrier.DefaultCookie, "Authorization")
+
+// ServeHTTP cleans what it refuses: Traefik's access log, its metrics and its errors
+// middleware see the request all the same.
+func (f *refusal) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	r.Trailer = nil
+	r.URL.User = nil
+	header.Clean(f.guard, r.Header)
+	if len(r.Header) > header.MaxNames {
+		header.Empty(r.Header)
+	}
+	carrier.Remove(f.carriers, r, carrier.Find(f.carriers, r))
+	carrier.Remove(byName, r, carrier.Find(byName, r))
 	denial.Write(w, r, http.StatusServiceUnavailable, "")
 }
 
@@ -96,6 +132,7 @@ func (*refusal) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 type gate struct {
 	handler  http.Handler // what a request is served by
 	next     http.Handler
+	name     string // the middleware's, and the app's behind it on a Portal
 	answered string // how a line about a denial begins
 	policy   *policy
 	rules    access.Rules
@@ -128,26 +165,20 @@ func byCookie(g *gate) http.Handler {
 		// (CVE-2025-12642, CVE-2026-88004). The body is never read here.
 		r.Trailer = nil
 		h := r.Header
-		if h.WriteSubset(nowhere, usual) != nil {
-			header.Clean(guard, h)
-			if h["Upgrade"] != nil {
-				decide(g, w, r, rule)
-				return
-			}
+		if h.WriteSubset(nowhere, usual) != nil && header.Clean(guard, h) {
+			serveSlow(g, w, r, rule)
+			return
 		}
 		cookie := h["Cookie"]
 		if len(cookie) == 1 && r.Method == "GET" {
 			known, ok := decisions.Load(cookie[0])
 			if ok {
 				d := known.(*memory.Decision)
-				if d.Cookie == nil {
-					delete(h, "Cookie")
-				} else {
-					h["Cookie"] = d.Cookie
+				for name, values := range d.Header.Clone() {
+					h[name] = values
 				}
-				for i, name := range d.Names {
-					h[name] = d.Values[i]
-				}
+				r.URL.User = d.User
+				r.Response = d.Mark
 				next.ServeHTTP(w, r)
 				return
 			}
@@ -161,34 +192,42 @@ func byCookie(g *gate) http.Handler {
 func byPath(g *gate) http.Handler {
 	next := g.next
 	rules := g.rules
+	last := rules[len(rules)-1]
+	begins := access.Ordinary(rules)
 	guard := g.guard
 	usual := guard.Usual
 	nowhere := guard.Nowhere
+	token := g.policy.carriers.Cookie
 	decisions := &g.memory.Decisions
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Trailer = nil
 		h := r.Header
-		if h.WriteSubset(nowhere, usual) != nil {
-			header.Clean(guard, h)
-			if h["Upgrade"] != nil {
-				decide(g, w, r, access.Find(rules, r.URL.EscapedPath()))
-				return
-			}
+		if h.WriteSubset(nowhere, usual) != nil && (header.Clean(guard, h) || r.Response != nil) {
+			serveSlow(g, w, r, access.Find(rules, r))
+			return
 		}
-		rule := access.Find(rules, r.URL.EscapedPath())
 		cookie := h["Cookie"]
-		if len(cookie) == 1 && r.Method == "GET" {
-			known, ok := decisions.Load(cookie[0] + rule.Mark)
+		rule := last
+		key := ""
+		if begins.MatchString(r.URL.Path) {
+			rule = access.Find(rules, r)
+			key = rule.Mark
+			// Who carries no token is anonymous on a public path, like all others.
+			if len(cookie) == 1 && (!rule.Public || strings.Contains(cookie[0], token)) {
+				key = cookie[0] + key
+			}
+		} else if len(cookie) == 1 {
+			key = cookie[0]
+		}
+		if key != "" && len(cookie) < 2 && r.Method == "GET" {
+			known, ok := decisions.Load(key)
 			if ok {
 				d := known.(*memory.Decision)
-				if d.Cookie == nil {
-					delete(h, "Cookie")
-				} else {
-					h["Cookie"] = d.Cookie
+				for name, values := range d.Header.Clone() {
+					h[name] = values
 				}
-				for i, name := range d.Names {
-					h[name] = d.Values[i]
-				}
+				r.URL.User = d.User
+				r.Response = d.Mark
 				next.ServeHTTP(w, r)
 				return
 			}
@@ -205,10 +244,7 @@ func byAll(g *gate) http.Handler {
 		if h.WriteSubset(g.guard.Nowhere, g.guard.Usual) != nil {
 			header.Clean(g.guard, h)
 		}
-		rule := access.Find(g.rules, r.URL.EscapedPath())
-		if !isDone(g, w, r, rule) {
-			decide(g, w, r, rule)
-		}
+		serveSlow(g, w, r, access.Find(g.rules, r))
 	})
 }
 
@@ -216,14 +252,11 @@ func byAll(g *gate) http.Handler {
 // retry and mirroring clone what they send again.
 func admit(g *gate, w http.ResponseWriter, r *http.Request, d *memory.Decision) {
 	h := r.Header
-	if d.Cookie == nil {
-		delete(h, "Cookie")
-	} else {
-		h["Cookie"] = d.Cookie
+	for name, values := range d.Header.Clone() {
+		h[name] = values
 	}
-	for i, name := range d.Names {
-		h[name] = d.Values[i]
-	}
+	r.URL.User = d.User
+	r.Response = d.Mark
 	g.next.ServeHTTP(w, r)
 }
 
@@ -243,6 +276,7 @@ func decide(g *gate, w http.ResponseWriter, r *http.Request, rule *access.Rule) 
 	if v.status == http.StatusOK {
 		v = accept(g.policy, r, v)
 	} else if g.strict {
+		r.Header["Cookie"] = carrier.Rest(found)
 		deny(g, w, r, v)
 		return
 	}
@@ -256,6 +290,12 @@ func decideClosely(g *gate, w http.ResponseWriter, r *http.Request, rule *access
 	}
 	found := carrier.Find(g.policy.carriers, r)
 	v := identify(g.policy, current, r, found)
+	if r.Response != nil && v.status == http.StatusUnauthorized {
+		v = takeOver(g, w, r, rule, v)
+		if v == nil {
+			return
+		}
+	}
 	if rule.Closed && v.status == http.StatusOK {
 		v = refused(http.StatusUnauthorized, denial.NoToken, "the path is for peers, and there are none")
 	}
@@ -283,30 +323,35 @@ func reject(g *gate, w http.ResponseWriter, r *http.Request, rule *access.Rule, 
 		forward(g, w, r, rule, current, found, anonymous, rule.Nobody)
 		return
 	}
+	if rule.Spelling && v.status == http.StatusUnauthorized {
+		v.reason += "; the path is not public, because of its spelling: apps may read it as another one"
+	}
+	if found.Line != "" || len(found.Candidates) > 0 || found.Problem != "" || g.policy.carriers.Query != "" {
+		withhold(g.policy.carriers, r, found)
+	}
 	deny(g, w, r, v)
 }
 
 // forward sends an admitted request on with a set of headers, and remembers the decision
 // as long as the world is as it is and the token is good.
 func forward(g *gate, w http.ResponseWriter, r *http.Request, rule *access.Rule, current *view, found *carrier.Found, v *verdict, set *access.Set) {
-	d := &memory.Decision{Names: set.Names, Values: set.Values}
+	d := &memory.Decision{Header: set.Header.Clone(), User: set.User, Mark: set.Mark}
 	key := found.Line
 	if !g.plain || key == "" || g.policy.activity != nil {
 		key = prepare(g, r, rule, v)
 	}
 	if found.Line == "" {
-		removeClosely(g, r, found, d)
+		removeClosely(g, r, found, d, v)
 	} else {
-		d.Cookie = carrier.Rest(found)
+		d.Header["Cookie"] = carrier.Rest(found)
 	}
-	if v.token != nil {
-		if key != "" && (v.token.Until == 0 || outlives(v.token, current)) {
-			memory.Keep(g.memory, current.period, current.end, key, d)
-		}
-		if r.Header["Upgrade"] != nil {
-			serveSocket(g, current, w, r, d, v)
-			return
-		}
+	if key != "" && (v.token == nil || v.token.Until == 0 || outlives(v.token, current)) {
+		memory.Keep(g.memory, current.period, current.end, key, d)
+	}
+	h := r.Header
+	if (h["Upgrade"] != nil || h["Cache-Control"] != nil) && isLong(h) {
+		serveLong(g, current, w, r, &visit{rule: rule, set: set, verdict: v, decision: d})
+		return
 	}
 	admit(g, w, r, d)
 }

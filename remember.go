@@ -8,48 +8,56 @@ import (
 	"github.com/getportal/ptlauth/internal/access"
 	"github.com/getportal/ptlauth/internal/activity"
 	"github.com/getportal/ptlauth/internal/carrier"
-	"github.com/getportal/ptlauth/internal/denial"
+	"github.com/getportal/ptlauth/internal/header"
+	"github.com/getportal/ptlauth/internal/journal"
 	"github.com/getportal/ptlauth/internal/memory"
 	"github.com/getportal/ptlauth/internal/origin"
 	"github.com/getportal/ptlauth/internal/token"
 )
 
+// serveSlow is the way of a request with a header that asks for more than an answer, or
+// where more than the Cookie line and the path decides.
+func serveSlow(g *gate, w http.ResponseWriter, r *http.Request, rule *access.Rule) {
+	if len(r.Header) > header.MaxNames {
+		refuseNames(g, w, r)
+		return
+	}
+	if r.Header["Upgrade-Insecure-Requests"] != nil && origin.IsFramed(r.Header) {
+		origin.Restrict(g.policy.origins, w.Header())
+	}
+	if !isDone(g, w, r, rule) {
+		decide(g, w, r, rule)
+	}
+}
+
 // isDone refuses a tunnel, and admits what a handler does not by what is remembered.
 func isDone(g *gate, w http.ResponseWriter, r *http.Request, rule *access.Rule) bool {
 	// A tunnel would carry a second request past every check (GHSA-3ccp-42pg-hgv6).
 	if r.Method == "CONNECT" {
-		denial.Write(w, r, http.StatusMethodNotAllowed, denial.NoToken)
+		turnAway(g.policy, w, r, http.StatusMethodNotAllowed)
 		return true
 	}
 	key := memoryKey(g, r, rule)
-	if key == "" || r.Header["Upgrade"] != nil {
+	if key == "" || isLong(r.Header) {
 		return false
 	}
 	known, ok := g.memory.Decisions.Load(key)
-	if !ok || r.Method != "GET" && !origin.Allows(g.policy.origins, r) {
+	if !ok || (r.Method != "GET" || origin.IsFramed(r.Header)) && !origin.Allows(g.policy.origins, r) {
 		return false
 	}
-	d := known.(*memory.Decision)
-	if g.policy.carriers.Header != "" {
-		putBack(r.Header, g.policy.carriers.Header, d)
-	}
-	admit(g, w, r, d)
+	admit(g, w, r, known.(*memory.Decision))
 	return true
 }
 
-func putBack(h http.Header, name string, d *memory.Decision) {
-	if d.Header == nil {
-		delete(h, name)
-	} else {
-		h[name] = d.Header
-	}
-}
-
-// memoryKey is all that a decision hangs on; empty where that cannot be said in one text.
+// memoryKey is all that a decision hangs on; empty where that cannot be said in one text,
+// or where another middleware of the chain has taken the token out.
 func memoryKey(g *gate, r *http.Request, rule *access.Rule) string {
 	cookie := r.Header["Cookie"]
-	if len(cookie) > 1 {
+	if len(cookie) > 1 || r.Response != nil {
 		return ""
+	}
+	if rule.Public && carrier.IsTokenless(g.policy.carriers, r) {
+		return rule.Mark
 	}
 	line := strings.Join(cookie, "")
 	if g.plain {
@@ -80,20 +88,45 @@ func prepare(g *gate, r *http.Request, rule *access.Rule, v *verdict) string {
 	p := g.policy
 	if p.activity != nil {
 		activity.Tell(p.activity, use(p, r, v))
-		if p.refresh > p.activity.Interval {
+		// Who is anonymous is remembered for all hosts.
+		if p.refresh > p.activity.Interval || v.token == nil && g.app == nil {
 			return ""
 		}
+	}
+	if v.token == nil && !(rule.Public && carrier.IsTokenless(p.carriers, r)) {
+		return ""
 	}
 	return memoryKey(g, r, rule)
 }
 
-// removeClosely takes the token out where that takes more than another Cookie line.
-func removeClosely(g *gate, r *http.Request, found *carrier.Found, d *memory.Decision) {
-	carrier.Remove(g.policy.carriers, r, found)
-	d.Cookie = r.Header["Cookie"]
-	if g.policy.carriers.Header != "" {
-		d.Header = r.Header[g.policy.carriers.Header]
+// removeClosely takes the token out where that takes more than another Cookie line. What
+// is left of an anonymous visitor's cookies is that visitor's alone.
+func removeClosely(g *gate, r *http.Request, found *carrier.Found, d *memory.Decision, v *verdict) {
+	c := g.policy.carriers
+	carrier.Remove(c, r, found)
+	if v.token == nil {
+		return
 	}
+	d.Header["Cookie"] = r.Header["Cookie"]
+	if c.Header != "" {
+		d.Header[c.Header] = r.Header[c.Header]
+	}
+}
+
+// takeOver is for a request whose token another middleware of the chain has taken out,
+// as where the same one stands at the entry point and at the router. It sends on what
+// that one has admitted, and returns nil; or it returns why the request is refused.
+func takeOver(g *gate, w http.ResponseWriter, r *http.Request, rule *access.Rule, v *verdict) *verdict {
+	if r.Response.Status != g.name {
+		text := "two different ptlauth middlewares are in one chain, and " + r.Response.Status + " takes the token out before " + g.name + ": keep one of them"
+		journal.State(g.name+" chain", text)
+		return refused(v.status, v.failure, text)
+	}
+	if rule.Closed {
+		return v
+	}
+	admit(g, w, r, &memory.Decision{Header: r.Response.Header, User: r.URL.User, Mark: r.Response})
+	return nil
 }
 
 // use is what Portal is told of an admitted request.

@@ -3,18 +3,22 @@ package ptlauth
 import (
 	"context"
 	"net/http"
+	"reflect"
+	"strings"
 	"sync"
 	"time"
 
+	"github.com/getportal/ptlauth/internal/access"
+	"github.com/getportal/ptlauth/internal/app"
 	"github.com/getportal/ptlauth/internal/journal"
 	"github.com/getportal/ptlauth/internal/memory"
 	"github.com/getportal/ptlauth/internal/terminal"
 	"github.com/getportal/ptlauth/internal/token"
 )
 
-// sockets are a gate's open WebSockets. While there are any, the world is looked at
-// once per `refresh`, and those whose token has expired, or is not good any more, are
-// ended. Nothing is done for each as long as nothing has changed.
+// sockets are a gate's open WebSockets and event streams. While there are any, the world
+// is looked at once per `refresh`, and those that would be refused now, or sent on with
+// other headers, are ended. Nothing is done for each as long as nothing has changed.
 type sockets struct {
 	mutex    sync.Mutex
 	open     map[int]*socket
@@ -26,22 +30,56 @@ type sockets struct {
 
 type socket struct {
 	end   context.CancelFunc
-	token string
-	until int64
+	token string // empty: an anonymous visitor's
+	until int64  // when the token expires, in seconds since 1970; 0: never
+	rule  *access.Rule
+	sent  http.Header   // what the app was told of the visitor
+	asked *http.Request // what was asked for, without the headers
 }
 
-// serveSocket admits a WebSocket, for as long as its token is good: when the request's
-// context is cancelled, the proxy closes both sides.
-func serveSocket(g *gate, current *view, w http.ResponseWriter, r *http.Request, d *memory.Decision, v *verdict) {
+// visit is a request that is admitted.
+type visit struct {
+	rule     *access.Rule
+	set      *access.Set
+	verdict  *verdict
+	decision *memory.Decision
+}
+
+// isLong reports whether the answer may go on for as long as the visitor likes: a
+// WebSocket, or an event stream as a browser's EventSource asks for it, with
+// Cache-Control (HTML §9.2.2), which no other request in use has.
+func isLong(h http.Header) bool {
+	if h["Upgrade"] != nil {
+		return true
+	}
+	accept := h["Accept"]
+	return h["Cache-Control"] != nil && len(accept) > 0 && strings.Contains(accept[0], "text/event-stream")
+}
+
+// serveLong admits such a request for as long as it would be admitted again: when the
+// request's context is cancelled, the proxy closes both sides. For an event stream it does
+// so with a panic (http.ErrAbortHandler), hence the defers.
+func serveLong(g *gate, current *view, w http.ResponseWriter, r *http.Request, v *visit) {
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
-	s := &socket{end: cancel, token: v.text, until: v.token.Until}
+	// A middleware behind may change the address in place.
+	address := *r.URL
+	s := &socket{
+		end:   cancel,
+		token: v.verdict.text,
+		rule:  v.rule,
+		sent:  v.set.Header,
+		asked: &http.Request{Method: r.Method, Host: r.Host, URL: &address, RequestURI: r.RequestURI},
+	}
+	if v.verdict.token != nil {
+		s.until = v.verdict.token.Until
+	}
 	id := add(g, s, current)
 	defer remove(g.sockets, id)
-	admit(g, w, r.WithContext(ctx), d)
+	admit(g, w, r.WithContext(ctx), v.decision)
 }
 
-// add adds a socket whose token was good in that view.
+// add adds a socket that was good in that view.
 func add(g *gate, s *socket, current *view) int {
 	all := g.sockets
 	all.mutex.Lock()
@@ -137,12 +175,13 @@ func doubtful(all *sockets, current *view, seconds int64) []*socket {
 	return open
 }
 
-// isSame tells whether the same keys and terminals are good in both views.
+// isSame reports whether the same keys and terminals are good in both views, and the same
+// rules hold.
 func isSame(a, b *view) bool {
 	if a == b {
 		return true
 	}
-	if a.registry != b.registry || len(a.keys) != len(b.keys) {
+	if a.registry != b.registry || len(a.keys) != len(b.keys) || b.outdated {
 		return false
 	}
 	for i, k := range a.keys {
@@ -163,10 +202,42 @@ func endAll(all *sockets) {
 	all.watch = nil
 }
 
+// isGood reports whether the request would be admitted now, and with the same headers.
 func isGood(g *gate, current *view, s *socket, seconds int64) bool {
+	rule := s.rule
+	if current.outdated {
+		rule = ruleNow(g, s)
+	}
+	if rule == nil || rule.Closed {
+		return false
+	}
+	if s.token == "" {
+		return (rule.Public || g.policy.passPreflight) && reflect.DeepEqual(rule.Nobody.Header, s.sent)
+	}
 	if current.registry == nil {
-		return true
+		return false
 	}
 	t, problem := token.Verify(s.token, current.keys, g.policy.tokenRules, seconds)
-	return problem == "" && terminal.Find(current.registry, t.Subject) != nil
+	if problem != "" {
+		return false
+	}
+	who := terminal.Find(current.registry, t.Subject)
+	if who == nil {
+		return false
+	}
+	set, problem := access.Values(rule, visitor(&verdict{terminal: who, token: t}))
+	return problem == "" && reflect.DeepEqual(set.Header, s.sent)
+}
+
+// ruleNow is what holds by now for what was asked for in front of an app that has been
+// changed; nil where it has been uninstalled.
+func ruleNow(g *gate, s *socket) *access.Rule {
+	if !app.IsInstalled(g.app.app) {
+		return nil
+	}
+	rules := app.Look(g.app.app, g.policy.refresh)
+	if rules == nil {
+		return nil
+	}
+	return access.Find(rules.Access, s.asked)
 }

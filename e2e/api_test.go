@@ -20,7 +20,7 @@ func TestAPI(t *testing.T) {
 	proxy := start(t, traefik.Options{Dynamic: strings.ReplaceAll(`
 http:
   middlewares:
-    auth: {plugin: {ptlauth: {secretFile: "SECRET"}}}
+    auth: {plugin: {ptlauth: {secretFile: "SECRET", terminals: any}}}
   services:
     app: {loadBalancer: {servers: [{url: "http://127.0.0.1:9"}]}}
   routers:

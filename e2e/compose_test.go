@@ -244,6 +244,13 @@ func fromReadme(t *testing.T) (secretFile, token string) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
+	script, err := os.ReadFile("../demo/token.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "token.sh"), script, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, block := range regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllSubmatch(text, -1) {
 		if strings.HasPrefix(string(block[1]), "docker ") {
 			continue

@@ -1,12 +1,13 @@
 package e2e
 
 import (
-	"bytes"
 	"os"
 	"os/exec"
 	"path"
 	"path/filepath"
 	"reflect"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -71,18 +72,57 @@ func TestDemoFiles(t *testing.T) {
 		var got map[string]any
 		for _, got = range decoded {
 		}
-		var values struct{ Volumes []struct{ MountPath string } }
-		if err := yaml.Unmarshal([]byte(text(t, "../demo/kubernetes-values.yml")), &values); err != nil {
-			t.Fatal(err)
-		}
-		if file := got["secretFile"].(string); path.Dir(file) != values.Volumes[0].MountPath {
-			t.Errorf("secretFile is %q, and the secret is mounted at %q", file, values.Volumes[0].MountPath)
+		for _, file := range []string{"../demo/kubernetes.yml", "../demo/kubernetes-values.yml"} {
+			command := regexp.MustCompile(`(?m)^ *#   (kubectl .+)`).FindStringSubmatch(text(t, file))
+			if command == nil {
+				t.Fatalf("%s does not say how to make the Secret", file)
+			}
+			if files := inPod(t, command[1], helmValues(t)); !slices.Contains(files, got["secretFile"].(string)) {
+				t.Errorf("secretFile is %q, and the pod has %q", got["secretFile"], files)
+			}
 		}
 		got["secretFile"] = want["secretFile"]
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("got  %v\nwant %v", got, want)
 		}
 	})
+}
+
+// secretVolumes are the volumes in values of Traefik's Helm chart, which mounts each in Traefik's pod.
+type secretVolumes []struct{ Name, MountPath, Type string }
+
+func helmValues(t *testing.T) secretVolumes {
+	t.Helper()
+	var values struct{ Volumes secretVolumes }
+	if err := yaml.Unmarshal([]byte(text(t, "../demo/kubernetes-values.yml")), &values); err != nil {
+		t.Fatal(err)
+	}
+	return values.Volumes
+}
+
+// inPod are the files of a Secret, which a kubectl command makes, where volumes mount it in Traefik's
+// pod: a file for each key, and the keys are the names of the files that the Secret is made from.
+func inPod(t *testing.T, command string, volumes secretVolumes) []string {
+	t.Helper()
+	words := strings.Fields(command)
+	want := strings.Fields("kubectl --namespace traefik create secret generic ptlauth")
+	if len(words) <= len(want) || !slices.Equal(words[:len(want)], want) {
+		t.Fatalf("the Secret is made by %q", command)
+	}
+	name := want[len(want)-1]
+	var files []string
+	for _, word := range words[len(want):] {
+		source, ok := strings.CutPrefix(word, "--from-file=")
+		if !ok {
+			t.Fatalf("what is %q in %q?", word, command)
+		}
+		for _, volume := range volumes {
+			if volume.Type == "secret" && volume.Name == name {
+				files = append(files, path.Join(volume.MountPath, path.Base(source)))
+			}
+		}
+	}
+	return files
 }
 
 // pairs runs a script with a redis-cli that only notes what it is told.
@@ -93,7 +133,7 @@ func pairs(t *testing.T, script string) map[string]string {
 		t.Skip(err)
 	}
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "redis-cli"), []byte("#!/bin/sh\nprintf '%s\\0' \"$@\"\n"), 0o700); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "redis-cli"), []byte("#!/bin/sh\nprintf '%s\\0' \"$@\"; echo\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	command := exec.Command(sh, script)
@@ -103,12 +143,23 @@ func pairs(t *testing.T, script string) map[string]string {
 		t.Fatal(err)
 	}
 	pairs := map[string]string{}
-	words := strings.Split(string(bytes.TrimSuffix(out, []byte{0})), "\x00")
-	for ; len(words) >= 3; words = words[3:] {
-		if words[0] != "SET" {
-			t.Fatalf("redis-cli %s", words[0])
+	for line := range strings.SplitSeq(strings.TrimSuffix(string(out), "\x00\n"), "\x00\n") {
+		words := strings.Split(line, "\x00")
+		switch {
+		case words[0] == "MSET" && len(words)%2 == 1:
+			for i := 1; i < len(words); i += 2 {
+				pairs[words[i]] = words[i+1]
+			}
+		case words[0] == "DEL" && len(words) > 1:
+			for _, key := range words[1:] {
+				if _, ok := pairs[key]; !ok {
+					t.Errorf("there is no %s to delete", key)
+				}
+				delete(pairs, key)
+			}
+		default:
+			t.Fatalf("redis-cli %q", words)
 		}
-		pairs[words[1]] = words[2]
 	}
 	return pairs
 }

@@ -399,6 +399,7 @@ func TestForms(t *testing.T) {
 					if recorder.Code != visit.status || recorder.Header().Get("Location") != visit.location {
 						t.Errorf("got %d to %q, want %d to %q", recorder.Code, recorder.Header().Get("Location"), visit.status, visit.location)
 					}
+					maps.DeleteFunc(*got, func(_ string, values []string) bool { return len(values) == 0 }) // which is not sent
 					if !reflect.DeepEqual(*got, visit.app) {
 						t.Errorf("the app got\n%v, want\n%v", *got, visit.app)
 					}

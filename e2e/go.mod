@@ -5,6 +5,7 @@ module github.com/getportal/ptlauth/e2e
 go 1.26.0
 
 require (
+	github.com/BurntSushi/toml v1.6.0
 	github.com/c2sp/wycheproof v0.0.0-20260105152342-fca0d3ba9f12
 	github.com/coder/websocket v1.8.15
 	github.com/getportal/ptlauth v0.0.0
@@ -13,6 +14,7 @@ require (
 	github.com/golang-jwt/jwt/v4 v4.5.2
 	github.com/kvtools/valkeyrie v1.0.0
 	github.com/rs/zerolog v1.34.0
+	github.com/traefik/paerser v0.2.2
 	github.com/traefik/traefik/v3 v3.7.11
 	github.com/traefik/yaegi v0.16.1
 	gopkg.in/yaml.v3 v3.0.1
@@ -22,7 +24,6 @@ require (
 )
 
 require (
-	github.com/BurntSushi/toml v1.6.0 // indirect
 	github.com/Masterminds/goutils v1.1.1 // indirect
 	github.com/Masterminds/semver/v3 v3.4.0 // indirect
 	github.com/Masterminds/sprig/v3 v3.2.3 // indirect
@@ -79,7 +80,6 @@ require (
 	github.com/stealthrocket/wasi-go v0.8.0 // indirect
 	github.com/stealthrocket/wazergo v0.19.1 // indirect
 	github.com/tetratelabs/wazero v1.8.0 // indirect
-	github.com/traefik/paerser v0.2.2 // indirect
 	github.com/traefik/traefik/dynamic/ext v0.0.0-00010101000000-000000000000 // indirect
 	github.com/unrolled/render v1.0.2 // indirect
 	github.com/vulcand/oxy/v2 v2.1.0 // indirect

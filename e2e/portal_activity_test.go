@@ -245,7 +245,7 @@ func TestPortalActivity(t *testing.T) {
 		tests["a receiver that "+name+" makes one line in the log, and is told again when it is well"] = func(t *testing.T) {
 			to := newFetched(t, answer)
 			handler := l.build(t, map[string]any{
-				"secretFile": secretFile, "refresh": quick.String(), "activity": map[string]any{"url": to.url, "interval": quick.String()},
+				"secretFile": secretFile, "terminals": "any", "refresh": quick.String(), "activity": map[string]any{"url": to.url, "interval": quick.String()},
 			})
 			if slowest := askFor(t, handler, token, http.StatusOK, 10*quick); slowest > time.Second {
 				t.Errorf("a request took %s", slowest)

@@ -146,7 +146,7 @@ http:
   middlewares:
     file: {plugin: {ptlauth: {secretFile: SECRET, terminals: {file: LIST}}}}
     url: {plugin: {ptlauth: {secretFile: SECRET, terminals: {url: "URL"}, refresh: 500ms}}}
-    keys: {plugin: {ptlauth: {secretFile: FIRST, keys: [{secretFile: SECOND}], refresh: 500ms}}}
+    keys: {plugin: {ptlauth: {secretFile: FIRST, keys: [{secretFile: SECOND}], terminals: any, refresh: 500ms}}}
   routers:
     file: {rule: PathPrefix("/file"), service: app, middlewares: [file], entryPoints: [web]}
     url: {rule: PathPrefix("/url"), service: app, middlewares: [url], entryPoints: [web]}

@@ -315,7 +315,7 @@ func TestPortalServers(t *testing.T) {
 		},
 		"JWKS": {
 			func(url string) map[string]any {
-				return map[string]any{"keys": []any{map[string]any{"jwksURL": url}}, "refresh": quick.String()}
+				return map[string]any{"keys": []any{map[string]any{"jwksURL": url}}, "terminals": "any", "refresh": quick.String()}
 			},
 			keySet(first), keySet(second), first.token(t, phone), second.token(t, phone),
 		},
@@ -418,7 +418,7 @@ func askFor(t *testing.T, handler http.Handler, token string, want int, long tim
 func TestPortalKeySet(t *testing.T) {
 	l := load(t)
 	config := func(server *fetched, refresh time.Duration) map[string]any {
-		return map[string]any{"keys": []any{map[string]any{"jwksURL": server.url}}, "refresh": refresh.String()}
+		return map[string]any{"keys": []any{map[string]any{"jwksURL": server.url}}, "terminals": "any", "refresh": refresh.String()}
 	}
 	kept := func(content string) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
@@ -592,9 +592,9 @@ func TestPortalBrokenSources(t *testing.T) {
 http:
   middlewares:
     file: {plugin: {ptlauth: {secretFile: SECRET, terminals: {file: LIST}, refresh: 500ms}}}
-    secret: {plugin: {ptlauth: {secretFile: LOST, refresh: 500ms}}}
+    secret: {plugin: {ptlauth: {secretFile: LOST, terminals: any, refresh: 500ms}}}
     registry: {plugin: {ptlauth: {secretFile: SECRET, terminals: {url: "REGISTRY"}, refresh: 500ms}}}
-    jwks: {plugin: {ptlauth: {keys: [{jwksURL: "JWKS"}], refresh: 500ms}}}
+    jwks: {plugin: {ptlauth: {keys: [{jwksURL: "JWKS"}], terminals: any, refresh: 500ms}}}
   routers:
     file: {rule: PathPrefix("/file"), service: app, middlewares: [file], entryPoints: [web]}
     secret: {rule: PathPrefix("/secret"), service: app, middlewares: [secret], entryPoints: [web]}

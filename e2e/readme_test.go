@@ -51,7 +51,7 @@ var readmeForms = []struct {
 	{example{heading: "File", language: "toml"}, func(t *testing.T, text string) map[string]map[string]any {
 		return decoded(t)(decode.TOML(text))
 	}},
-	{example{heading: "2. Traefik and the app", language: "yaml"}, func(t *testing.T, text string) map[string]map[string]any {
+	{example{heading: "2. Traefik and the apps", language: "yaml"}, func(t *testing.T, text string) map[string]map[string]any {
 		return decoded(t)(decode.Labels(composeLabels(t, text)))
 	}},
 	{example{heading: "Kubernetes", language: "yaml"}, func(t *testing.T, text string) map[string]map[string]any {
@@ -75,10 +75,14 @@ var readmeStatics = []example{
 	{heading: "From a local folder", language: "yaml"},
 }
 
-// The commands that makeToken runs.
+// The commands that makeToken runs, and those that have a test of their own.
 var (
-	makingSecret = example{heading: "1. A secret", language: "sh"}
-	makingToken  = example{heading: "3. A token", language: "sh"}
+	makingSecret       = example{heading: "1. A secret", language: "sh"}
+	makingToken        = example{heading: "3. A token", language: "sh"}
+	asking             = example{heading: "2. Traefik and the apps", language: "sh"}
+	cookieLine         = example{heading: "3. A token", language: "js"}
+	puttingIntoCluster = example{heading: "Kubernetes", language: "sh"}
+	takingOutOfKV      = example{heading: "KV store", language: "sh"} // the second of its kind
 )
 
 // The other blocks, each of which one of the tests below runs or compares.
@@ -87,6 +91,10 @@ var readmeOthers = []example{
 	{heading: "What the app sees", language: "http"},
 	makingSecret,
 	makingToken,
+	asking,
+	cookieLine,
+	puttingIntoCluster,
+	takingOutOfKV,
 	{heading: "When something does not work", language: "text"},
 	{heading: "ptlauth", language: "text"}, // the picture
 }
@@ -273,14 +281,17 @@ func TestReadmeMiddleware(t *testing.T) {
 			if config == nil {
 				t.Fatalf("no middleware auth in %v", middlewares)
 			}
+			if file, _ := config["secretFile"].(string); !strings.HasPrefix(file, "/run/secrets/ptlauth") {
+				t.Errorf("secretFile is %q", file)
+			}
+			config = maps.Clone(config)
+			config["secretFile"] = secretFile
 			if want == nil {
 				want = maps.Clone(config)
 			}
 			if !reflect.DeepEqual(config, want) {
 				t.Errorf("another configuration than in YAML:\ngot  %v\nwant %v", config, want)
 			}
-			config = maps.Clone(config)
-			config["secretFile"] = secretFile
 
 			log.Reset()
 			app := new(witness)
@@ -391,10 +402,20 @@ func TestReadmePitfalls(t *testing.T) {
 	}{
 		"an unquoted placeholder arrives empty":     {"arrives empty", "headers: {X-Ptl-User: {auth.user}}", "", ""},
 		"an unquoted number arrives as another":     {"`1e5` arrives as 100000", "headers: {X-Ptl-User: 1e5}", "100000", ""},
+		"so do zeros in front of one":               {"`007` as 7", "headers: {X-Ptl-User: 007}", "7", ""},
 		"an unquoted date refuses the file":         {"`2026-01-02`", "headers: {X-Ptl-User: 2026-01-02}", "", "unsupported"},
 		"an empty entry in a list refuses the file": {"an empty entry in a list", "audience: [~]", "", "unsupported"},
 		"double braces refuse the file":             {"`{{ }}`", `headers: {X-Ptl-User: "{{ auth.user }}"}`, "", "template"},
 	}
+	t.Run("an unquoted id of digits as a name arrives as another", func(t *testing.T) {
+		if !strings.Contains(section, "an id of digits in front of a colon as `<int Value>`") {
+			t.Error("README.md does not say so")
+		}
+		got, err := decode.YAML("http: {middlewares: {auth: {plugin: {ptlauth: {terminals: {paired: {123456: {user: x}}}}}}}}\n")
+		if want := map[string]any{"paired": map[string]any{"<int Value>": map[string]any{"user": "x"}}}; err != nil || !reflect.DeepEqual(got["auth"]["terminals"], want) {
+			t.Errorf("got %v and %v", got, err)
+		}
+	})
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			if !strings.Contains(section, test.warning) {
@@ -532,7 +553,7 @@ func makeToken(t *testing.T) (secretFile, good string) {
 	for _, e := range []example{makingSecret, makingToken} {
 		commands := readmeExample(t, e)[0]
 		command := exec.Command("sh", "-ec", commands)
-		command.Dir, command.Stderr = dir, os.Stderr
+		command.Dir, command.Stderr, command.Env = dir, os.Stderr, withProgram(t, "curl", curl(t))
 		out, err := command.Output()
 		if err != nil {
 			t.Fatalf("%v\n%s", err, commands)
@@ -550,17 +571,44 @@ func makeToken(t *testing.T) (secretFile, good string) {
 	return secretFile, good
 }
 
-// composeLabels are the labels of the app in a compose file, whose router has the middleware, and
-// whose Traefik has the plugin and the secret.
-func composeLabels(t *testing.T, text string) map[string]string {
+// curl is a script that fetches a file of the version in README.md from this repository.
+func curl(t *testing.T) string {
 	t.Helper()
-	type service struct {
-		Image                   string
-		Command, Secrets, Ports []string
-		Labels                  map[string]string
+	root, err := filepath.Abs(repository)
+	if err != nil {
+		t.Fatal(err)
 	}
+	version := regexp.MustCompile(`version: (v\S+)`).FindStringSubmatch(readmeExample(t, readmeStatics[0])[0])
+	if version == nil {
+		t.Fatal("README.md names no version")
+	}
+	prefix := "https://raw.githubusercontent.com/" + strings.TrimPrefix(modPath, "github.com/") + "/" + version[1] + "/"
+	return fmt.Sprintf(`test "$1" = -fsSO && file=${2#%s} && test "$file" != "$2" && cp "%s/$file" .`, prefix, root)
+}
+
+// withProgram is an environment in which a program is that script.
+func withProgram(t *testing.T, name, script string) []string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"+script+"\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return append(os.Environ(), "PATH="+dir+string(os.PathListSeparator)+os.Getenv("PATH"))
+}
+
+// A composeService is as much of a service as README.md's compose file says.
+type composeService struct {
+	Image                   string
+	Command, Secrets, Ports []string
+	Labels                  map[string]string
+}
+
+// composeServices are those of a compose file whose Traefik has the plugin and the secret, with
+// their labels as Docker has them.
+func composeServices(t *testing.T, text string) map[string]composeService {
+	t.Helper()
 	var compose struct {
-		Services map[string]service
+		Services map[string]composeService
 		Secrets  map[string]struct{ File string }
 	}
 	decoder := yaml.NewDecoder(strings.NewReader(text))
@@ -573,7 +621,7 @@ func composeLabels(t *testing.T, text string) map[string]string {
 		t.Errorf("got %+v", compose)
 	}
 	// Compose puts a secret into /run/secrets by its name; its file is the one that README.md makes.
-	file := app.Labels["traefik.http.middlewares.auth.plugin.ptlauth.secretFile"]
+	file := proxy.Labels["traefik.http.middlewares.auth.plugin.ptlauth.secretFile"]
 	if len(proxy.Secrets) != 1 || file != "/run/secrets/"+proxy.Secrets[0] || compose.Secrets[proxy.Secrets[0]].File != "./secret" {
 		t.Errorf("secretFile is %q, and Traefik has the secrets %v of %v", file, proxy.Secrets, compose.Secrets)
 	}
@@ -584,21 +632,32 @@ func composeLabels(t *testing.T, text string) map[string]string {
 	if flags := fromFlags(proxy.Command); fmt.Sprint(flags) != fmt.Sprint(want) {
 		t.Errorf("the flags say %v, the file %v", flags, want)
 	}
-	labels := map[string]string{}
-	for name, value := range app.Labels {
-		value = strings.ReplaceAll(value, "$$", "\x00")
-		if strings.Contains(value, "$") {
-			t.Errorf("compose would expand %s: %s", name, value)
+	for _, service := range compose.Services {
+		for name, value := range service.Labels {
+			value = strings.ReplaceAll(value, "$$", "\x00")
+			if strings.Contains(value, "$") {
+				t.Errorf("compose would expand %s: %s", name, value)
+			}
+			service.Labels[name] = strings.ReplaceAll(value, "\x00", "$")
 		}
-		labels[name] = strings.ReplaceAll(value, "\x00", "$")
 	}
-	delete(labels, "traefik.enable") // the provider's, not the configuration's
+	return compose.Services
+}
+
+// composeLabels are the labels of Traefik and the app in a compose file, without the provider's own.
+// TestReadmeDocker runs them.
+func composeLabels(t *testing.T, text string) map[string]string {
+	t.Helper()
+	services := composeServices(t, text)
+	labels := maps.Clone(services["traefik"].Labels)
+	maps.Copy(labels, services["app"].Labels)
+	delete(labels, "traefik.enable")
 	configuration, err := label.DecodeConfiguration(labels)
 	if err != nil {
 		t.Fatal(err)
 	}
 	router := configuration.HTTP.Routers["app"]
-	if router == nil || !slices.Equal(router.Middlewares, []string{"auth"}) || router.Rule != "Host(`"+appHost+"`)" {
+	if router == nil || !slices.Equal(router.Middlewares, []string{"auth@docker"}) || router.Rule != "Host(`"+appHost+"`)" {
 		t.Errorf("the router is %+v", router)
 	}
 	return labels

@@ -40,6 +40,7 @@ http:
       plugin:
         ptlauth:
           secretFile: SECRET
+          terminals: any
           passPreflight: true
           paths: [{prefix: /app/public, access: public}]
     paired:
@@ -796,7 +797,7 @@ func TestMisconfigured(t *testing.T) {
 		t.Skip("starts Traefik")
 	}
 	secret, tokens := keyring(t)
-	// The options as they stand in YAML, beside a good secretFile unless they have one; then what the log must name.
+	// The options as they stand in YAML, beside a good secretFile and terminals unless they have one; then what the log must name.
 	mistakes := []struct{ options, named string }{
 		{"secretFile: ''", "secretFile"},
 		{"secretFile: [a]", "secretFile"},
@@ -836,10 +837,17 @@ func TestMisconfigured(t *testing.T) {
 		{"require: {role: ''}", "require.role"},
 		{"terminals: true", "terminals"},
 		{"terminals: [abc123]", "terminals"},
+		{"terminals: ", "terminals: does not say who may enter"},
+		{"terminals: ''", "terminals: does not say who may enter"},
+		{"terminals: {paired: }", "terminals: does not say who may enter"},
+		{"terminals: {paired: {abc123: }}", "terminals.paired: does not say who may enter"},
+		{"terminals: {paired: {123456: {user: ann}}}", "terminals.paired.<int Value>: is a number or a date in YAML"},
+		{"terminals: {paired: {abc123: {}}}", "terminals.paired: lists no device that is complete"},
+		{"terminals: [any]", "terminals: `any` stands alone"},
 		{"terminals: {paired: text}", "terminals.paired"},
 		{"terminals: {paired: [abc123]}", "terminals.paired[0]"},
 		{"terminals: {paired: {abc123: phone}}", "terminals.paired"},
-		{"terminals: {paired: [{name: phone}]}", "terminals.paired[0].id"},
+		{"terminals: {paired: [{name: phone}]}", "terminals.paired: lists no device that is complete"},
 		{"terminals: {paired: []}", "terminals.paired"},
 		{"terminals: {pared: [{id: abc123}]}", "terminals.pared"},
 		{"terminal: {paired: [{id: abc123}]}", "terminal`: did you mean `terminals`"},
@@ -895,6 +903,9 @@ http:
 	for i, mistake := range mistakes {
 		if !strings.HasPrefix(mistake.options, "secretFile:") {
 			mistake.options = "secretFile: SECRET, " + mistake.options
+		}
+		if !strings.Contains(mistake.options, "terminal") {
+			mistake.options += ", terminals: any"
 		}
 		fmt.Fprintf(&configuration, "    mistake-%d: {plugin: {ptlauth: {%s}}}\n", i, strings.ReplaceAll(mistake.options, "SECRET", secret))
 	}

@@ -65,6 +65,9 @@ func router(name string, middlewares ...string) string {
 	return fmt.Sprintf("%s: {rule: \"Host(`%[1]s`)\", service: app, middlewares: [%s], entryPoints: [web]}", name, strings.Join(middlewares, ", "))
 }
 
+// anyone is what most middlewares say of who may enter.
+const anyone = ", terminals: any"
+
 func (g *growth) plugin(name, more string) string {
 	return fmt.Sprintf("%s: {plugin: {ptlauth: {secretFile: %q%s}}}", name, filepath.Join(g.dir, "secret"), more)
 }
@@ -93,7 +96,7 @@ func cookieLine(others int) string {
 }
 
 func (g *growth) requests(ctx context.Context) error {
-	proxy, err := g.start(ctx, []string{g.plugin("ptlauth", "")}, []string{router("bare"), router("ptlauth", "ptlauth")})
+	proxy, err := g.start(ctx, []string{g.plugin("ptlauth", anyone)}, []string{router("bare"), router("ptlauth", "ptlauth")})
 	if err != nil {
 		return err
 	}
@@ -144,9 +147,9 @@ func (g *growth) manyRouters(ctx context.Context, n int, what string) error {
 		bare = append(bare, router(fmt.Sprintf("r%d", i)))
 		shared = append(shared, router(fmt.Sprintf("r%d", i), "ptlauth"))
 		own = append(own, router(fmt.Sprintf("r%d", i), fmt.Sprintf("m%d", i)))
-		middlewares = append(middlewares, g.plugin(fmt.Sprintf("m%d", i), ""))
+		middlewares = append(middlewares, g.plugin(fmt.Sprintf("m%d", i), anyone))
 	}
-	one := []string{g.plugin("ptlauth", "")}
+	one := []string{g.plugin("ptlauth", anyone)}
 	texts := []string{g.dynamic(nil, bare), g.dynamic(one, shared), g.dynamic(middlewares, own)}
 	var proxies []*traefik.Traefik
 	for _, text := range texts {
@@ -356,7 +359,7 @@ func (g *growth) sockets(ctx context.Context) error {
 	const n, idle = 2000, 20 * time.Second
 	var cpus, memory [2]float64
 	for i, middlewares := range [][]string{{"ptlauth"}, nil} {
-		proxy, err := g.start(ctx, []string{g.plugin("ptlauth", "")}, []string{router("app", middlewares...)})
+		proxy, err := g.start(ctx, []string{g.plugin("ptlauth", anyone)}, []string{router("app", middlewares...)})
 		if err != nil {
 			return err
 		}

@@ -35,7 +35,7 @@ const secret = "a-secret-for-benchmarks-0123456789-abcdefghijklmnopqrstuvwxyz-01
 // browser is what a browser sends beside Host and Cookie.
 var browser = []string{
 	"Accept: text/html,application/xhtml+xml", "Accept-Encoding: gzip, deflate, br, zstd", "Accept-Language: en-US,en;q=0.9",
-	"Cache-Control: no-cache", "Referer: http://chat.example.com/", `Sec-Ch-Ua: "Chromium";v="140"`, "Sec-Ch-Ua-Mobile: ?0",
+	"Priority: u=1, i", "Referer: http://chat.example.com/", `Sec-Ch-Ua: "Chromium";v="140"`, "Sec-Ch-Ua-Mobile: ?0",
 	`Sec-Ch-Ua-Platform: "Linux"`, "Sec-Fetch-Dest: empty", "Sec-Fetch-Mode: cors", "Sec-Fetch-Site: same-origin",
 	"User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36",
 }
@@ -112,11 +112,9 @@ func measure(ctx context.Context, dir string, rounds int, length time.Duration, 
 	if err != nil {
 		return err
 	}
-	_, file, _, _ := runtime.Caller(0)
-	noop := filepath.Join(filepath.Dir(file), "../interpreted/testdata/plugins-local/src/example.com/noop")
 	proxy, err := traefik.Start(ctx, traefik.Options{
 		Dynamic: dynamic, Static: "{log: {level: ERROR}, accessLog: null}", Progress: os.Stderr,
-		Plugins: map[string]string{"example.com/noop": noop},
+		Plugins: map[string]string{"example.com/noop": noop()},
 	})
 	if err != nil {
 		return err
@@ -143,6 +141,11 @@ func measure(ctx context.Context, dir string, rounds int, length time.Duration, 
 		}
 	}
 	report := write(all, rounds, length, resident(proxy.PID()))
+	others, err := travel(ctx, dir, dynamic, max(1, rounds/2), length)
+	if err != nil {
+		return err
+	}
+	report += others
 	fmt.Print(report)
 	if out == "" {
 		return nil
@@ -151,6 +154,12 @@ func measure(ctx context.Context, dir string, rounds int, length time.Duration, 
 		return err
 	}
 	return replaceBetween(filepath.Join(out, "bench.md"), begin, end, report)
+}
+
+// noop is the folder of a plugin that does nothing.
+func noop() string {
+	_, file, _, _ := runtime.Caller(0)
+	return filepath.Join(filepath.Dir(file), "../interpreted/testdata/plugins-local/src/example.com/noop")
 }
 
 func contenders() []*contender {
@@ -201,16 +210,16 @@ func arrange(ctx context.Context, dir string) (string, error) {
 	return fmt.Sprintf(`
 http:
   routers:
-    bare: {rule: "Host(`+"`bare`"+`)", service: app, entryPoints: [web]}
-    headers: {rule: "Host(`+"`headers`"+`)", service: app, middlewares: [headers], entryPoints: [web]}
-    noop: {rule: "Host(`+"`noop`"+`)", service: app, middlewares: [noop], entryPoints: [web]}
-    ptlauth: {rule: "Host(`+"`ptlauth`"+`)", service: app, middlewares: [ptlauth], entryPoints: [web]}
-    forward: {rule: "Host(`+"`forward`"+`)", service: app, middlewares: [forward], entryPoints: [web]}
-    slow: {rule: "Host(`+"`slow`"+`)", service: app, middlewares: [slow], entryPoints: [web]}
+    bare: {rule: "Host(`+"`bare`"+`)", service: app}
+    headers: {rule: "Host(`+"`headers`"+`)", service: app, middlewares: [headers]}
+    noop: {rule: "Host(`+"`noop`"+`)", service: app, middlewares: [noop]}
+    ptlauth: {rule: "Host(`+"`ptlauth`"+`)", service: app, middlewares: [ptlauth]}
+    forward: {rule: "Host(`+"`forward`"+`)", service: app, middlewares: [forward]}
+    slow: {rule: "Host(`+"`slow`"+`)", service: app, middlewares: [slow]}
   middlewares:
     headers: {headers: {customRequestHeaders: {X-Ptl-User: abc123, X-Ptl-Client-Type: terminal, X-Ptl-Client-Id: abc123}}}
     noop: {plugin: {noop: {greeting: ""}}}
-    ptlauth: {plugin: {ptlauth: {secretFile: %q}}}
+    ptlauth: {plugin: {ptlauth: {secretFile: %q, terminals: any}}}
     forward: {forwardAuth: {address: %q, authResponseHeadersRegex: "^X-Ptl-.*"}}
     slow: {forwardAuth: {address: %q, authResponseHeadersRegex: "^X-Ptl-.*"}}
   services:

@@ -1,6 +1,7 @@
 package interpreted
 
 import (
+	"cmp"
 	"context"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -65,11 +66,11 @@ func BenchmarkServeHTTP(b *testing.B) {
 	good := mint(b, jwt.SigningMethodHS256, []byte(secret))
 	same := func(int) string { return "theme=dark; authorization=" + good + "; lang=de" }
 	crumbs := strings.Repeat("c=0123456789; ", 19)
-	plain := map[string]any{"secretFile": file(b, "secret", secret)}
-	public := map[string]any{"secretFile": plain["secretFile"], "paths": []any{map[string]any{"prefix": "/public", "access": "public"}}}
+	plain := map[string]any{"secretFile": file(b, "secret", secret), "terminals": "any"}
+	public := map[string]any{"secretFile": plain["secretFile"], "terminals": "any", "paths": []any{map[string]any{"prefix": "/public", "access": "public"}}}
 	gate := build(b, Options{}, plain)
 	gates := build(b, Options{}, public)
-	portal := build(b, Options{}, map[string]any{"secretFile": plain["secretFile"], "portal": map[string]any{"id": "abcdef123"}, "apps": map[string]any{"directory": apps(b)}})
+	portal := build(b, Options{}, map[string]any{"secretFile": plain["secretFile"], "terminals": "any", "portal": map[string]any{"id": "abcdef123"}, "apps": map[string]any{"directory": apps(b)}})
 
 	kinds := []*kind{
 		{name: "nothing", handler: quiet, cookie: same},
@@ -92,7 +93,7 @@ func BenchmarkServeHTTP(b *testing.B) {
 		{name: "no token", handler: gate, cookie: func(int) string { return "theme=dark" }},
 	}
 	for _, signed := range signers(b) {
-		handler := build(b, Options{}, map[string]any{"keys": []any{map[string]any{"publicKeyFile": signed.file}}})
+		handler := build(b, Options{}, map[string]any{"keys": []any{map[string]any{"publicKeyFile": signed.file}}, "terminals": "any"})
 		kinds = append(kinds, &kind{name: "first sight, " + signed.method.Alg(), handler: handler, cookie: anew(mint(b, signed.method, signed.key))})
 	}
 
@@ -126,7 +127,7 @@ func BenchmarkNew(b *testing.B) {
 		options Options
 		config  map[string]any
 	}{
-		{"ptlauth", Options{}, map[string]any{"secretFile": file(b, "secret", secret)}},
+		{"ptlauth", Options{}, map[string]any{"secretFile": file(b, "secret", secret), "terminals": "any"}},
 		{"a plugin that does nothing", Options{Root: "testdata", Module: "example.com/noop"}, nil},
 	} {
 		b.Run(test.name, func(b *testing.B) {
@@ -161,7 +162,8 @@ func measure(kinds []*kind) {
 
 // serve serves a batch of requests and returns how long one took, in nanoseconds, and how many there were.
 func (k *kind) serve(from int) (float64, int) {
-	request := httptest.NewRequest(http.MethodGet, "http://chat.example.com"+k.path, nil)
+	request := httptest.NewRequest(http.MethodGet, cmp.Or(k.path, "/"), nil)
+	request.Host = "chat.example.com"
 	values := map[string][]string{}
 	for _, line := range append(browser, k.extra...) {
 		name, value, _ := strings.Cut(line, ": ")
@@ -178,6 +180,7 @@ func (k *kind) serve(from int) (float64, int) {
 		began := time.Now()
 		for _, cookie := range cookies {
 			clear(request.Header)
+			request.Response = nil
 			for name, value := range values {
 				request.Header[name] = value
 			}

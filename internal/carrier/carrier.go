@@ -57,7 +57,13 @@ func Read(s *option.Section, injected []string) *Carriers {
 	if c.Cookie == "" && c.Header == "" && c.Query == "" {
 		s.Problem("", "nothing may carry a token: name a cookie, a header or a query parameter")
 	}
-	c.sought = sought(c)
+	compile(c)
+	return c
+}
+
+// Named are carriers by the names of a cookie and a header.
+func Named(cookie, header string) *Carriers {
+	c := &Carriers{Cookie: cookie, Header: header}
 	compile(c)
 	return c
 }
@@ -82,6 +88,7 @@ func readHeader(s *option.Section, name string, injected []string) string {
 var isParameter = regexp.MustCompile("^[!$'()*,\\-./0-9:?@A-Z\\[\\]^_a-z{|}~]*$")
 
 func compile(c *Carriers) {
+	c.sought = sought(c)
 	if c.Cookie != "" {
 		// Many parsers drop blanks around a name.
 		c.cookie = regexp.MustCompile(`(?:^|;)[ \t]*` + regexp.QuoteMeta(c.Cookie) + `[ \t]*=`)

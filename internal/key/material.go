@@ -15,6 +15,9 @@ import (
 // shortest is the least length of an HMAC key in bytes: that of the hash (RFC 7518 §3.2).
 var shortest = map[string]int{"HS256": 32, "HS384": 48, "HS512": 64}
 
+// published once stood in the example of Traefik's plugin catalog, for everybody to sign with.
+const published = "an-example-secret-that-is-long-enough-and-that-you-replace"
+
 // shortestRSA is the least length of an RSA key in bits (RFC 7518 §3.3).
 const shortestRSA = 2048
 
@@ -62,6 +65,9 @@ func parseSecret(content []byte, d demand) ([]*Key, string) {
 		if err != nil {
 			return nil, "is not base64: encode it, or leave out secretBase64"
 		}
+	}
+	if string(secret) == published {
+		return nil, "is an example's, which everybody knows: make one of your own, such as with openssl rand -hex 64"
 	}
 	algorithm := d.algorithm
 	if algorithm == "" {

@@ -6,6 +6,8 @@
 package memory
 
 import (
+	"net/http"
+	"net/url"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,13 +15,16 @@ import (
 	"github.com/getportal/ptlauth/internal/journal"
 )
 
-// Decision is what becomes of an admitted request. Requests share its slices, which
-// therefore must not change.
+// Decision is what becomes of an admitted request. Requests share it: what they are sent
+// on with is a copy of Header, because a middleware behind may edit a value in place
+// (rs/cors#198).
 type Decision struct {
-	Cookie []string // the Cookie lines without the token; nil: none is left
-	Header []string // what is left of the header that carried it; nil: nothing
-	Names  []string // of the headers to set
-	Values [][]string
+	// Header is set in the request: who asks, and what is left where a token was; nil
+	// where nothing is left.
+	Header http.Header
+	// User and Mark go with the request: see access.Set.
+	User *url.Userinfo
+	Mark *http.Response
 }
 
 // Memory holds one middleware's decisions, by Cookie line. Decisions is read

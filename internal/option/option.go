@@ -21,6 +21,8 @@ import (
 type Section struct {
 	// Path is the section's full name; empty at the top.
 	Path string
+	// Key is the name of an entry of a map; empty in a list.
+	Key string
 
 	report *Report
 	values map[string]interface{} // by lower-case name
@@ -36,13 +38,13 @@ func Open(report *Report, path string, value interface{}) *Section {
 	if value == nil {
 		return s
 	}
-	s.values = map[string]interface{}{}
-	s.given = map[string]string{}
 	entries, ok := Map(value)
 	if !ok {
 		report.Add(path, "is "+Kind(value)+" where options of its own belong: write it as "+path+".NAME: VALUE")
 		return s
 	}
+	s.values = map[string]interface{}{}
+	s.given = map[string]string{}
 	for _, name := range Names(entries) {
 		entry := entries[name]
 		if entry == nil {
@@ -70,6 +72,17 @@ func (s *Section) Name(name string) string {
 // Problem notes a problem of one of the section's options.
 func (s *Section) Problem(name, text string) {
 	s.report.Add(s.Name(name), text)
+}
+
+// Remark notes what is no mistake; name as in Problem.
+func (s *Section) Remark(name, text string) {
+	s.report.Remark(s.Name(name), text)
+}
+
+// Problems counts what has been noted of the whole configuration so far, so that what
+// follows from a problem is not noted as another one.
+func (s *Section) Problems() int {
+	return len(s.report.problems)
 }
 
 // Value is the option as it was delivered; nil when it is absent.
@@ -189,11 +202,51 @@ func (s *Section) Sections(name string) []*Section {
 	return sections
 }
 
+// Entries reads a list of groups, or a map of them by name, in the order of their names.
+// An empty entry is an empty group: Traefik's file provider and KV stores deliver `{}`,
+// and what is left of a group, as empty text.
+func (s *Section) Entries(name string) []*Section {
+	value := s.Value(name)
+	if value == nil || IsEmpty(value) {
+		return nil
+	}
+	var sections []*Section
+	listed, isList := list(value)
+	for i, entry := range listed {
+		sections = appendEntry(sections, s.report, s.Name(name)+"["+strconv.Itoa(i)+"]", "", entry)
+	}
+	if isList {
+		return sections
+	}
+	entries, isMap := Map(value)
+	if !isMap {
+		s.Problem(name, "is "+Kind(value)+" where a list or a map belongs: write "+s.Name(name)+".NAME.OPTION: VALUE, or begin each entry with a dash")
+		return nil
+	}
+	for _, key := range Names(entries) {
+		sections = appendEntry(sections, s.report, s.Name(name)+"."+key, key, entries[key])
+	}
+	return sections
+}
+
+// appendEntry leaves out what is neither a group nor empty, which Open reports.
+func appendEntry(sections []*Section, report *Report, path, key string, value interface{}) []*Section {
+	if value != nil && IsEmpty(value) {
+		value = nil
+	}
+	section := Open(report, path, value)
+	if value != nil && section.given == nil {
+		return sections
+	}
+	section.Key = key
+	return append(sections, section)
+}
+
 // Unknown reports every option that was given and that nothing has read, with
-// the nearest known name.
-func (s *Section) Unknown() {
+// the nearest known name, and reports whether there is one.
+func (s *Section) Unknown() bool {
 	if len(s.values) == 0 {
-		return
+		return false
 	}
 	known := map[string]bool{}
 	for _, name := range s.known {
@@ -209,6 +262,7 @@ func (s *Section) Unknown() {
 	for _, lower := range strangers {
 		s.report.Add("", "unknown option `"+s.Name(s.given[lower])+"`: "+suggestion(lower, s.known))
 	}
+	return len(strangers) > 0
 }
 
 // Text is a scalar as text; an empty list, which is what an empty label becomes

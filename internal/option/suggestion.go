@@ -1,9 +1,6 @@
 package option
 
-import (
-	"sort"
-	"strings"
-)
+import "strings"
 
 // suggestion is what to write instead of an option that nobody knows.
 func suggestion(stranger string, known []string) string {
@@ -25,9 +22,11 @@ func suggestion(stranger string, known []string) string {
 	if best != "" {
 		return "did you mean `" + best + "`?"
 	}
-	names := append([]string{}, known...)
-	sort.Strings(names)
-	return "the options here are " + strings.Join(names, ", ")
+	once := map[string]interface{}{}
+	for _, name := range known {
+		once[name] = nil
+	}
+	return "the options here are " + strings.Join(Names(once), ", ")
 }
 
 // distance counts the letters to insert, delete or replace between a and b (Levenshtein).

@@ -8,7 +8,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/getportal/ptlauth/internal/header"
 	"github.com/getportal/ptlauth/internal/option"
 	"github.com/getportal/ptlauth/internal/source"
 )
@@ -20,27 +19,58 @@ type Terminal struct {
 	User string // whose device it is; empty: the terminal's id stands for the user
 }
 
-// Registry is the list of paired terminals at one time.
+// Registry is the list of paired terminals at one time. Without more, nobody is on it.
 type Registry struct {
-	byID map[string]*Terminal
+	byID   map[string]*Terminal
+	open   bool              // whoever has a good token is a terminal
+	places map[string]string // where in the configuration each stands, by id
 }
 
-// List is what is configured: terminals that do not change, or where to read them.
-// A nil List means that whoever has a good token is a terminal.
+// List is what is configured: terminals that do not change, or where to read them. A nil
+// List is one that cannot be read.
 type List struct {
 	fixed  *Registry
 	source *source.Source
 }
 
-// Read reads the section `terminals`.
+// anyone is the list of `terminals: any`.
+var anyone = &List{fixed: &Registry{open: true}}
+
+const (
+	remedies = "list the devices (terminals.paired, terminals.file or terminals.url), or write `terminals: any` to admit every good token, a device's too that was taken out"
+	alone    = "`any` stands alone: write `terminals: any` to admit every good token, or take the word out"
+)
+
+// Read reads the section `terminals`. It is required, because a list whose last entry is
+// deleted through a KV store is absent.
 func Read(top *option.Section) *List {
-	text, isText := option.Text(top.Value("terminals"))
-	if isText && strings.EqualFold(strings.TrimSpace(text), "any") {
+	value := top.Value("terminals")
+	if isAny(value) {
+		return anyone
+	}
+	if value == nil || option.IsEmpty(value) {
+		top.Problem("terminals", "does not say who may enter: "+remedies)
 		return nil
 	}
-	s := top.Section("terminals")
-	if !top.Has("terminals") {
+	_, isMap := option.Map(value)
+	texts, _ := option.Texts(value)
+	if !isMap && holdsAny(texts) {
+		top.Problem("terminals", alone)
 		return nil
+	}
+	if !isMap {
+		top.Problem("terminals", "is "+option.Kind(value)+", which does not say who may enter: "+remedies)
+		return nil
+	}
+	return readPlace(top.Section("terminals"))
+}
+
+// readPlace reads the list, or where it is.
+func readPlace(s *option.Section) *List {
+	before := s.Problems()
+	if s.Has("any") {
+		s.Value("any")
+		s.Problem("any", alone)
 	}
 	var named []string
 	for _, name := range []string{"paired", "file", "url"} {
@@ -48,32 +78,43 @@ func Read(top *option.Section) *List {
 			named = append(named, name)
 		}
 	}
-	paired := s.Sections("paired")
 	path := strings.TrimSpace(s.Text("file", ""))
 	address := strings.TrimSpace(s.Text("url", ""))
+	paired := readPaired(s)
 	s.Unknown()
 	if len(named) > 1 {
 		s.Problem("", "has several sources: keep one of "+strings.Join(named, ", "))
+	}
+	if s.Problems() > before {
 		return nil
 	}
-	if path != "" {
+	switch {
+	case path != "":
 		return &List{source: source.File("terminals", path, parse)}
-	}
-	if address != "" {
+	case address != "":
 		return readURL(s, address)
-	}
-	if len(named) == 1 && named[0] != "paired" {
+	case len(named) == 1 && named[0] != "paired":
 		s.Problem(named[0], "is empty: say where the list of terminals is")
 		return nil
+	case paired == nil:
+		s.Problem(strings.Join(named, ""), "does not say who may enter: "+remedies)
+		return nil
 	}
-	if option.IsEmpty(s.Value("paired")) || !s.Has("paired") {
-		s.Problem("paired", "lists no terminal, so nobody could enter: add one (`id`, `name`), or leave out `terminals` to admit every good token")
+	return &List{fixed: paired}
+}
+
+func isAny(value interface{}) bool {
+	text, isText := option.Text(value)
+	return isText && strings.EqualFold(strings.TrimSpace(text), "any")
+}
+
+func holdsAny(texts []string) bool {
+	for _, text := range texts {
+		if isAny(text) {
+			return true
+		}
 	}
-	r := &Registry{byID: map[string]*Terminal{}}
-	for _, entry := range paired {
-		readTerminal(r, entry)
-	}
-	return &List{fixed: r}
+	return false
 }
 
 func readURL(s *option.Section, address string) *List {
@@ -82,35 +123,6 @@ func readURL(s *option.Section, address string) *List {
 		return nil
 	}
 	return &List{source: source.URL("terminals", address, false, parse)}
-}
-
-func readTerminal(r *Registry, s *option.Section) {
-	value := s.Value("id")
-	t := &Terminal{
-		ID:   strings.TrimSpace(s.Text("id", "")),
-		Name: strings.TrimSpace(s.Text("name", "")),
-		User: strings.TrimSpace(s.Text("user", "")),
-	}
-	s.Unknown()
-	_, isText := value.(string)
-	switch {
-	case t.ID == "" && (value == nil || isText):
-		s.Problem("id", "is missing: write the terminal's id, which is its tokens' sub")
-	case !isText:
-		s.Problem("id", "is "+option.Kind(value)+": quote it, an id is text")
-	case r.byID[t.ID] != nil:
-		s.Problem("id", "is listed twice: keep one of the two")
-	}
-	report(s, "name", t.Name)
-	report(s, "user", t.User)
-	r.byID[t.ID] = t
-}
-
-func report(s *option.Section, name, text string) {
-	problem := header.ValueProblem(text)
-	if problem != "" {
-		s.Problem(name, problem+", which no header can carry")
-	}
 }
 
 // parse reads a JSON array of terminals, as Portal's own terminals endpoint returns it.
@@ -146,7 +158,7 @@ func text(entry map[string]interface{}, name string) string {
 // Look brings the list up to date. It returns nil when the list could never be read.
 func Look(l *List, refresh time.Duration) *Registry {
 	if l == nil {
-		return everyone
+		return nil
 	}
 	if l.source == nil {
 		return l.fixed
@@ -156,12 +168,9 @@ func Look(l *List, refresh time.Duration) *Registry {
 	return r
 }
 
-// everyone is the registry of whoever has a good token.
-var everyone = &Registry{}
-
 // Find returns the terminal that a token's sub names; nil when it is not paired.
 func Find(r *Registry, subject string) *Terminal {
-	if r.byID == nil {
+	if r.open {
 		return &Terminal{ID: subject}
 	}
 	return r.byID[subject]
