@@ -22,7 +22,7 @@ type verdict struct {
 	text     string // the token as it came
 	// byCookie tells that a browser may have sent the token of its own accord.
 	byCookie bool
-	// ours reports that the signature is of one of our keys, whether or not the token is good.
+	// ours reports that the signature is of one of our keys, though the token is not good.
 	ours bool
 }
 
@@ -110,7 +110,7 @@ func pair(p *policy, current *view, text string, byCookie bool, t *token.Token) 
 		v.ours = true
 		return v
 	}
-	return &verdict{status: http.StatusOK, terminal: who, token: t, text: text, byCookie: byCookie, ours: true}
+	return &verdict{status: http.StatusOK, terminal: who, token: t, text: text, byCookie: byCookie}
 }
 
 // choose takes the one good token among several, and marks those that must not reach the
@@ -129,7 +129,7 @@ func choose(p *policy, current *view, found *carrier.Found) *verdict {
 	var chosen *verdict
 	for i, candidate := range candidates {
 		v := judge(p, current, candidate.Token, candidate.ByCookie)
-		candidates[i].Ours = v.ours
+		candidates[i].Ours = v.ours || v.status == http.StatusOK
 		switch {
 		case chosen == nil || chosen.status != http.StatusOK && v.status == http.StatusOK:
 			chosen = v
