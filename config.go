@@ -47,6 +47,10 @@ type Config struct {
 	// P-384, P-521 or Ed25519. A JWK Set (RFC 7517) may hold several; a key's kid then
 	// chooses among them and does nothing else.
 	//
+	// Files are read as they are made: with a byte order mark, in UTF-16 that is marked; PEM
+	// also on one line, indented, with \n written out, or its base64 alone; a JWK alone. What
+	// stands around a secret (quotes, a blank, NAME=) is reported, not taken off.
+	//
 	// What is in a file is read again within refresh. A URL is asked in the background,
 	// no sooner than its Cache-Control says, and once in 30 s when a token names a kid
 	// that the set has not.
