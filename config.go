@@ -1,7 +1,7 @@
 package ptlauth
 
 import (
-	"net/url"
+	"net/http"
 	"strings"
 	"time"
 
@@ -9,6 +9,8 @@ import (
 	"github.com/getportal/ptlauth/internal/activity"
 	"github.com/getportal/ptlauth/internal/app"
 	"github.com/getportal/ptlauth/internal/carrier"
+	"github.com/getportal/ptlauth/internal/denial"
+	"github.com/getportal/ptlauth/internal/header"
 	"github.com/getportal/ptlauth/internal/key"
 	"github.com/getportal/ptlauth/internal/option"
 	"github.com/getportal/ptlauth/internal/origin"
@@ -168,10 +170,12 @@ type Config struct {
 	//   - headers (name: value): what the app is sent
 	Headers interface{} `json:"headers,omitempty"`
 
-	// Paths gives parts of the app other rules; the longest prefix that the escaped
-	// path begins with decides. Nobody needs a token on a public path, but who has a
-	// good one is recognised. A path that apps may read differently (dot segments, //,
-	// \, ;, encoded letters, slashes, dots, percent signs) is never public.
+	// Paths gives parts of the app other rules; the longest prefix that the path begins
+	// with decides. Nobody needs a token on a public path, but who has a good one is
+	// recognised. Prefixes and paths are compared decoded, and a private prefix keeps a path
+	// from being public in any case, and without the slash at its end. A path that apps may
+	// read as another one (dot segments, //, \, ;, an encoded ? or #, what decodes twice) is
+	// never public; an encoded slash is read both as one and as data.
 	//
 	// A value that is the same for every visitor could log anyone in. So an anonymous
 	// visitor is sent the general Headers only where they hold an {auth.…}
@@ -200,7 +204,10 @@ type Config struct {
 	Activity interface{} `json:"activity,omitempty"`
 
 	// LoginURL is where a person's browser is sent that has no good token. {url} is
-	// the page that it wanted, query-escaped. Other clients get 401.
+	// the page that it wanted, query-escaped, as the browser asked for it: the scheme,
+	// the host and the prefix are those that proxies in front and stripPrefix have noted.
+	// Programs, forms and frames get 401. The page must not ask for a token itself: a
+	// path of the same host has to be public in Paths.
 	//
 	//   - loginURL (address): where a browser without a token is sent; {url} is the wanted page
 	LoginURL interface{} `json:"loginURL,omitempty"`
@@ -222,10 +229,26 @@ type Config struct {
 	//   - crossOriginProtection (boolean, default true): refuse what other origins' pages send with the cookie
 	CrossOriginProtection interface{} `json:"crossOriginProtection,omitempty"`
 
-	// TrustedOrigins are other origins whose pages may, such as https://app.example.com.
+	// TrustedOrigins are other origins whose pages may, such as https://app.example.com, or
+	// https://*.example.com for any one label. null is the origin of a sandboxed page or a
+	// local file, file:// that of some web views. A host is written as browsers send it
+	// (xn--…). The app's own origin is the host that was asked for, or what Traefik has in
+	// X-Forwarded-Host, which its entry points take from clients that are not trusted.
 	//
 	//   - trustedOrigins (one or several origins): other origins that may act with the visitor's cookie
 	TrustedOrigins interface{} `json:"trustedOrigins,omitempty"`
+
+	// Strip are further headers to take out of every request, however they are spelled; an
+	// asterisk at the end means all names that begin so. Besides X-Ptl-* and what Headers
+	// names, the headers by which other proxies tell apps who asks are taken out anyway
+	// (Remote-User and its companions, X-Remote-User, X-Forwarded-User, X-Auth-Request-*,
+	// X-Webauth-*, X-Authentik-*, Tailscale-User-*, User-Name and more), because apps
+	// believe them beside the one that is sent; -NAME lets one through, for a middleware in
+	// front that sets it. Where public and private paths mix, headers by which an app may
+	// be told another path (SCRIPT_NAME, X-Original-URL, X-Rewrite-URL …) are taken out too.
+	//
+	//   - strip (one or several names): further headers to take out; NAME* for a family, -NAME to let a known one through
+	Strip interface{} `json:"strip,omitempty"`
 
 	// Unknown catches what Traefik's decoder would ignore, so that it is reported.
 	Unknown map[string]interface{} `json:"-" mapstructure:",remain"`
@@ -246,9 +269,10 @@ type policy struct {
 	rules         access.Rules
 	apps          *app.Directory
 	activity      *activity.Receiver
-	loginURL      string
+	login         *denial.Login // nil: there is none
 	passPreflight bool
 	origins       *origin.Guard
+	strip         *header.Strip
 	refresh       time.Duration
 }
 
@@ -264,12 +288,16 @@ func compile(config *Config) (*policy, *option.Report) {
 		rules:         access.Read(top, portal),
 		apps:          app.Read(top, portal),
 		activity:      activity.Read(top),
-		loginURL:      readLoginURL(top),
+		login:         denial.ReadLogin(top),
 		passPreflight: top.Bool("passPreflight", false),
 		origins:       origin.Read(top),
 		refresh:       top.Duration("refresh", 2*time.Second),
 	}
-	p.carriers = carrier.Read(top.Section("token"), access.Injected(p.rules))
+	section := top.Section("token")
+	token.ReadSubject(p.tokenRules, section)
+	p.carriers = carrier.Read(section, access.Injected(p.rules))
+	p.strip = header.ReadStrip(top, access.Injected(p.rules), p.carriers.Header)
+	checkLogin(top, p)
 	if p.refresh < 100*time.Millisecond || p.refresh > time.Hour {
 		top.Problem("refresh", "is not between 100ms and 1h")
 	}
@@ -303,6 +331,7 @@ func options(config *Config, report *option.Report) map[string]interface{} {
 
 		"crossOriginProtection": config.CrossOriginProtection,
 		"trustedOrigins":        config.TrustedOrigins,
+		"strip":                 config.Strip,
 	}
 	for _, name := range option.Names(config.Unknown) {
 		value := config.Unknown[name]
@@ -341,19 +370,14 @@ func readPortal(top *option.Section) *placeholder.Portal {
 	return portal
 }
 
-func readLoginURL(top *option.Section) string {
-	text := strings.TrimSpace(top.Text("loginURL", ""))
-	if text == "" {
-		return ""
+// checkLogin reports a login page that asks for a token itself: a browser would be sent
+// there again and again. Of an app's own paths no more is known than its host.
+func checkLogin(top *option.Section, p *policy) {
+	if p.login == nil || p.apps != nil {
+		return
 	}
-	address := strings.ReplaceAll(text, "{url}", "")
-	isPath := strings.HasPrefix(text, "/") && !strings.HasPrefix(text, "//")
-	_, err := url.Parse(address)
-	if err != nil || !isPath && !option.IsAddress(address) {
-		top.Problem("loginURL", "is not an address: write https://HOST/PATH?next={url}, or a path of the same host")
+	own := denial.Own(p.login)
+	if own != nil && !access.Find(p.rules, &http.Request{URL: own, RequestURI: own.RequestURI()}).Public {
+		top.Problem("loginURL", "is a path for which this middleware asks a token, so that a browser would be sent there again and again: make it public in `paths`, or, if another router serves it, write its whole address, https://HOST/PATH")
 	}
-	if strings.Contains(address, "{") {
-		top.Problem("loginURL", "has a placeholder that is not understood: the only one here is {url}")
-	}
-	return text
 }

@@ -22,6 +22,8 @@ type verdict struct {
 	text     string // the token as it came
 	// byCookie tells that a browser may have sent the token of its own accord.
 	byCookie bool
+	// ours reports that the signature is of one of our keys, though the token is not good.
+	ours bool
 }
 
 // anonymous is the verdict on who needs no token.
@@ -37,7 +39,7 @@ func identify(p *policy, current *view, r *http.Request, found *carrier.Found) *
 	if !current.ready {
 		return refused(http.StatusServiceUnavailable, denial.NoToken, "a key or the list of terminals cannot be read yet; an ERROR line above says why")
 	}
-	v := choose(p, current, found.Candidates)
+	v := choose(p, current, found)
 	if v.status == http.StatusOK {
 		return accept(p, r, v)
 	}
@@ -59,9 +61,16 @@ func judge(p *policy, current *view, text string, byCookie bool) *verdict {
 	}
 	t, flaw := token.Open(segment, p.tokenRules, time.Now().Unix())
 	if flaw != "" {
-		return refuse(current, flaw)
+		return flawed(current, flaw)
 	}
 	return pair(p, current, text, byCookie, t)
+}
+
+// flawed refuses a token that one of our keys has signed.
+func flawed(current *view, flaw string) *verdict {
+	v := refuse(current, flaw)
+	v.ours = true
+	return v
 }
 
 // lookAgain is for a token that may be of a key that has just come.
@@ -70,9 +79,13 @@ func lookAgain(p *policy, current *view, text string, byCookie bool) *verdict {
 		return refuse(current, token.NoKey)
 	}
 	fresh, _ := key.Look(p.keys, p.refresh)
-	t, flaw := token.Verify(text, fresh, p.tokenRules, time.Now().Unix())
+	segment, problem := token.Signed(text, fresh)
+	if problem != "" {
+		return refuse(current, problem)
+	}
+	t, flaw := token.Open(segment, p.tokenRules, time.Now().Unix())
 	if flaw != "" {
-		return refuse(current, flaw)
+		return flawed(current, flaw)
 	}
 	return pair(p, current, text, byCookie, t)
 }
@@ -93,22 +106,30 @@ func pair(p *policy, current *view, text string, byCookie bool, t *token.Token) 
 		who = terminal.Find(terminal.Look(p.terminals, p.refresh), t.Subject)
 	}
 	if who == nil {
-		return refused(http.StatusUnauthorized, denial.BadToken, "the terminal is not paired")
+		v := refused(http.StatusUnauthorized, denial.BadToken, "the terminal is not paired")
+		v.ours = true
+		return v
 	}
 	return &verdict{status: http.StatusOK, terminal: who, token: t, text: text, byCookie: byCookie}
 }
 
-// choose takes the one good token among several.
-func choose(p *policy, current *view, candidates []carrier.Candidate) *verdict {
+// choose takes the one good token among several, and marks those that must not reach the
+// app.
+func choose(p *policy, current *view, found *carrier.Found) *verdict {
+	candidates := found.Candidates
+	if found.Problem != "" {
+		return refused(http.StatusUnauthorized, denial.BadToken, found.Problem)
+	}
 	if candidates == nil {
-		return refused(http.StatusUnauthorized, denial.NoToken, "there is no token")
+		return refused(http.StatusUnauthorized, denial.NoToken, carrier.NoToken)
 	}
 	if len(candidates) > maxCandidates {
 		return refused(http.StatusUnauthorized, denial.BadToken, "there are more than 4 tokens")
 	}
 	var chosen *verdict
-	for _, candidate := range candidates {
+	for i, candidate := range candidates {
 		v := judge(p, current, candidate.Token, candidate.ByCookie)
+		candidates[i].Ours = v.ours || v.status == http.StatusOK
 		switch {
 		case chosen == nil || chosen.status != http.StatusOK && v.status == http.StatusOK:
 			chosen = v
@@ -119,6 +140,8 @@ func choose(p *policy, current *view, candidates []carrier.Candidate) *verdict {
 			chosen.byCookie = chosen.byCookie && v.byCookie
 		}
 	}
+	// A token of a key that cannot be read just now would be taken for another's.
+	found.Good = chosen.status == http.StatusOK && current.complete
 	return chosen
 }
 
@@ -135,7 +158,7 @@ func demand(p *policy, r *http.Request, v *verdict) *verdict {
 	if v.byCookie && !origin.Allows(p.origins, r) {
 		return refused(http.StatusForbidden, denial.NoToken, "another origin's page asks with the visitor's cookie; if it may, list it in trustedOrigins")
 	}
-	unmet := token.Unmet(p.tokenRules.Require, v.token.Claims)
+	unmet := token.Unmet(p.tokenRules.Require, v.token)
 	if unmet != "" {
 		return refused(http.StatusForbidden, denial.Insufficient, "the token does not satisfy require."+unmet)
 	}

@@ -48,7 +48,7 @@ func newHeaders(g *gate, rule *access.Rule, v *verdict) (*access.Set, string) {
 }
 
 func visitor(v *verdict) *placeholder.Visitor {
-	return placeholder.NewVisitor(userOf(v), v.terminal.ID, v.terminal.Name, v.token.Claims)
+	return placeholder.NewVisitor(userOf(v), v.terminal.ID, v.terminal.Name, v.token)
 }
 
 // userOf is the registry's user of the terminal, else the token's sub.

@@ -6,7 +6,6 @@ import (
 	"sync"
 
 	"github.com/getportal/ptlauth/internal/app"
-	"github.com/getportal/ptlauth/internal/denial"
 	"github.com/getportal/ptlauth/internal/journal"
 )
 
@@ -43,7 +42,6 @@ func newPortal(next http.Handler, name string, policy *policy) http.Handler {
 // open makes the gate of an app that has not been asked for since it was installed or
 // changed. An app that is not there is told before any look at a token.
 func open(p *portal, w http.ResponseWriter, r *http.Request) {
-	r.URL.User = nil
 	var a *app.App
 	label := app.Of(r.Host)
 	if label != "" {
@@ -57,12 +55,12 @@ func open(p *portal, w http.ResponseWriter, r *http.Request) {
 			journal.State(p.name+" apps", p.name+": apps.directory cannot be found, and all apps in it get 503: create it, or correct the path")
 			status = http.StatusServiceUnavailable
 		}
-		denial.Write(w, r, status, denial.NoToken)
+		turnAway(p.policy, w, r, status)
 		return
 	}
 	rules := app.Look(a, p.policy.refresh)
 	if rules == nil {
-		denial.Write(w, r, http.StatusServiceUnavailable, denial.NoToken)
+		turnAway(p.policy, w, r, http.StatusServiceUnavailable)
 		return
 	}
 	g := newGate(p.next, p.name+" "+label, p.policy, rules.Access, &installed{portal: p, app: a, rules: rules})

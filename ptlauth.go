@@ -28,7 +28,7 @@ import (
 // through to another one, without a check. Such a middleware answers every request
 // with 503 and names all mistakes in Traefik's log.
 func New(_ context.Context, next http.Handler, config *Config, name string) (http.Handler, error) {
-	m := &made{handler: newRefusal(&carrier.Carriers{Cookie: carrier.DefaultCookie})}
+	m := &made{handler: newRefusal(byName)}
 	build(m, next, config, name)
 	return m.handler, nil
 }
@@ -76,12 +76,14 @@ func newGate(next http.Handler, name string, p *policy, rules access.Rules, app 
 		answered: journal.Answered(name),
 		policy:   p,
 		rules:    rules,
-		guard:    header.NewGuard(access.Injected(rules)),
-		shared:   access.AreByTerminal(rules),
-		memory:   &memory.Memory{},
-		present:  &present{},
-		sockets:  &sockets{},
-		app:      app,
+		guard: header.NewGuard(header.Names{
+			Injected: access.Injected(rules), Strip: p.strip, Rewriting: access.IsMixed(rules), Token: p.carriers.Header,
+		}),
+		shared:  access.AreByTerminal(rules),
+		memory:  &memory.Memory{},
+		present: &present{},
+		sockets: &sockets{},
+		app:     app,
 	}
 	// Where apps are told of by their hosts, a decision holds for one host.
 	g.quick = p.carriers.Header == "" && p.carriers.Query == "" && (app != nil || p.activity == nil)
@@ -106,11 +108,11 @@ type refusal struct {
 }
 
 func newRefusal(c *carrier.Carriers) *refusal {
-	return &refusal{guard: header.NewGuard(nil), carriers: c}
+	return &refusal{guard: header.NewGuard(header.Names{Strip: &header.Strip{}}), carriers: c}
 }
 
 // byName is where a token is looked for besides what the configuration seems to say.
-var byName = &carrier.Carriers{Cookie: carrier.DefaultCookie, Header: "Authorization"}
+var byName = carrier.Named(carrier.DefaultCookie, "Authorization")
 
 // ServeHTTP cleans what it refuses: Traefik's access log, its metrics and its errors
 // middleware see the request all the same.
@@ -118,8 +120,11 @@ func (f *refusal) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r.Trailer = nil
 	r.URL.User = nil
 	header.Clean(f.guard, r.Header)
-	carrier.Remove(f.carriers, r)
-	carrier.Remove(byName, r)
+	if len(r.Header) > header.MaxNames {
+		header.Empty(r.Header)
+	}
+	carrier.Remove(f.carriers, r, carrier.Find(f.carriers, r))
+	carrier.Remove(byName, r, carrier.Find(byName, r))
 	denial.Write(w, r, http.StatusServiceUnavailable, "")
 }
 
@@ -187,6 +192,8 @@ func byCookie(g *gate) http.Handler {
 func byPath(g *gate) http.Handler {
 	next := g.next
 	rules := g.rules
+	last := rules[len(rules)-1]
+	begins := access.Ordinary(rules)
 	guard := g.guard
 	usual := guard.Usual
 	nowhere := guard.Nowhere
@@ -196,17 +203,23 @@ func byPath(g *gate) http.Handler {
 		r.Trailer = nil
 		h := r.Header
 		if h.WriteSubset(nowhere, usual) != nil && (header.Clean(guard, h) || r.Response != nil) {
-			serveSlow(g, w, r, access.Find(rules, r.URL.EscapedPath()))
+			serveSlow(g, w, r, access.Find(rules, r))
 			return
 		}
-		rule := access.Find(rules, r.URL.EscapedPath())
-		key := rule.Mark
 		cookie := h["Cookie"]
-		// Who carries no token is anonymous on a public path, like all others.
-		if len(cookie) == 1 && (!rule.Public || strings.Contains(cookie[0], token)) {
-			key = cookie[0] + key
+		rule := last
+		key := ""
+		if begins.MatchString(r.URL.Path) {
+			rule = access.Find(rules, r)
+			key = rule.Mark
+			// Who carries no token is anonymous on a public path, like all others.
+			if len(cookie) == 1 && (!rule.Public || strings.Contains(cookie[0], token)) {
+				key = cookie[0] + key
+			}
+		} else if len(cookie) == 1 {
+			key = cookie[0]
 		}
-		if len(cookie) < 2 && r.Method == "GET" {
+		if key != "" && len(cookie) < 2 && r.Method == "GET" {
 			known, ok := decisions.Load(key)
 			if ok {
 				d := known.(*memory.Decision)
@@ -231,7 +244,7 @@ func byAll(g *gate) http.Handler {
 		if h.WriteSubset(g.guard.Nowhere, g.guard.Usual) != nil {
 			header.Clean(g.guard, h)
 		}
-		serveSlow(g, w, r, access.Find(g.rules, r.URL.EscapedPath()))
+		serveSlow(g, w, r, access.Find(g.rules, r))
 	})
 }
 
@@ -263,6 +276,7 @@ func decide(g *gate, w http.ResponseWriter, r *http.Request, rule *access.Rule) 
 	if v.status == http.StatusOK {
 		v = accept(g.policy, r, v)
 	} else if g.strict {
+		r.Header["Cookie"] = carrier.Rest(found)
 		deny(g, w, r, v)
 		return
 	}
@@ -309,6 +323,12 @@ func reject(g *gate, w http.ResponseWriter, r *http.Request, rule *access.Rule, 
 		forward(g, w, r, rule, current, found, anonymous, rule.Nobody)
 		return
 	}
+	if rule.Spelling && v.status == http.StatusUnauthorized {
+		v.reason += "; the path is not public, because of its spelling: apps may read it as another one"
+	}
+	if found.Line != "" || len(found.Candidates) > 0 || found.Problem != "" || g.policy.carriers.Query != "" {
+		withhold(g.policy.carriers, r, found)
+	}
 	deny(g, w, r, v)
 }
 
@@ -321,7 +341,7 @@ func forward(g *gate, w http.ResponseWriter, r *http.Request, rule *access.Rule,
 		key = prepare(g, r, rule, v)
 	}
 	if found.Line == "" {
-		removeClosely(g, r, d, v)
+		removeClosely(g, r, found, d, v)
 	} else {
 		d.Header["Cookie"] = carrier.Rest(found)
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/getportal/ptlauth/internal/access"
 	"github.com/getportal/ptlauth/internal/activity"
 	"github.com/getportal/ptlauth/internal/carrier"
-	"github.com/getportal/ptlauth/internal/denial"
+	"github.com/getportal/ptlauth/internal/header"
 	"github.com/getportal/ptlauth/internal/journal"
 	"github.com/getportal/ptlauth/internal/memory"
 	"github.com/getportal/ptlauth/internal/origin"
@@ -18,6 +18,10 @@ import (
 // serveSlow is the way of a request with a header that asks for more than an answer, or
 // where more than the Cookie line and the path decides.
 func serveSlow(g *gate, w http.ResponseWriter, r *http.Request, rule *access.Rule) {
+	if len(r.Header) > header.MaxNames {
+		refuseNames(g, w, r)
+		return
+	}
 	if r.Header["Upgrade-Insecure-Requests"] != nil && origin.IsFramed(r.Header) {
 		origin.Restrict(g.policy.origins, w.Header())
 	}
@@ -30,8 +34,7 @@ func serveSlow(g *gate, w http.ResponseWriter, r *http.Request, rule *access.Rul
 func isDone(g *gate, w http.ResponseWriter, r *http.Request, rule *access.Rule) bool {
 	// A tunnel would carry a second request past every check (GHSA-3ccp-42pg-hgv6).
 	if r.Method == "CONNECT" {
-		r.URL.User = nil
-		denial.Write(w, r, http.StatusMethodNotAllowed, denial.NoToken)
+		turnAway(g.policy, w, r, http.StatusMethodNotAllowed)
 		return true
 	}
 	key := memoryKey(g, r, rule)
@@ -84,7 +87,7 @@ func outlives(t *token.Token, current *view) bool {
 func prepare(g *gate, r *http.Request, rule *access.Rule, v *verdict) string {
 	p := g.policy
 	if p.activity != nil {
-		activity.Tell(p.activity, use(p, r, v))
+		activity.Tell(p.activity, use(g, r, v))
 		// Who is anonymous is remembered for all hosts.
 		if p.refresh > p.activity.Interval || v.token == nil && g.app == nil {
 			return ""
@@ -98,9 +101,9 @@ func prepare(g *gate, r *http.Request, rule *access.Rule, v *verdict) string {
 
 // removeClosely takes the token out where that takes more than another Cookie line. What
 // is left of an anonymous visitor's cookies is that visitor's alone.
-func removeClosely(g *gate, r *http.Request, d *memory.Decision, v *verdict) {
+func removeClosely(g *gate, r *http.Request, found *carrier.Found, d *memory.Decision, v *verdict) {
 	c := g.policy.carriers
-	carrier.Remove(c, r)
+	carrier.Remove(c, r, found)
 	if v.token == nil {
 		return
 	}
@@ -127,12 +130,15 @@ func takeOver(g *gate, w http.ResponseWriter, r *http.Request, rule *access.Rule
 }
 
 // use is what Portal is told of an admitted request.
-func use(p *policy, r *http.Request, v *verdict) activity.Use {
+func use(g *gate, r *http.Request, v *verdict) activity.Use {
 	u := activity.Use{
 		Host:   r.Host,
-		URI:    carrier.WithoutQuery(p.carriers, r.URL.RequestURI()),
+		URI:    carrier.WithoutQuery(g.policy.carriers, r.URL.RequestURI()),
 		Method: r.Method,
 		Proto:  scheme(r),
+	}
+	if g.app != nil {
+		u.App = g.app.app.Name
 	}
 	if v.token != nil {
 		u.Cookie = carrier.DefaultCookie + "=" + v.text

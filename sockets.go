@@ -239,5 +239,5 @@ func ruleNow(g *gate, s *socket) *access.Rule {
 	if rules == nil {
 		return nil
 	}
-	return access.Find(rules.Access, s.asked.URL.EscapedPath())
+	return access.Find(rules.Access, s.asked)
 }

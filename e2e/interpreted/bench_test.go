@@ -1,6 +1,7 @@
 package interpreted
 
 import (
+	"cmp"
 	"context"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -161,7 +162,8 @@ func measure(kinds []*kind) {
 
 // serve serves a batch of requests and returns how long one took, in nanoseconds, and how many there were.
 func (k *kind) serve(from int) (float64, int) {
-	request := httptest.NewRequest(http.MethodGet, "http://chat.example.com"+k.path, nil)
+	request := httptest.NewRequest(http.MethodGet, cmp.Or(k.path, "/"), nil)
+	request.Host = "chat.example.com"
 	values := map[string][]string{}
 	for _, line := range append(browser, k.extra...) {
 		name, value, _ := strings.Cut(line, ": ")

@@ -30,8 +30,7 @@ type Header struct {
 	Anonymously bool
 }
 
-// Rule is what holds for the paths that begin with Prefix, which is escaped as in a
-// request line.
+// Rule is what holds for the paths that begin with Prefix, both decoded once.
 type Rule struct {
 	Prefix string
 	Public bool
@@ -46,9 +45,13 @@ type Rule struct {
 	// Nobody is what a visitor's request is sent on with of whom nothing is known.
 	Nobody *Set
 
-	lower   string
-	private *Rule   // a public rule's twin for paths that are ambiguous
-	rivals  []*Rule // the private rules with a longer prefix than a public one
+	// Spelling is why a path is private that would be public: an app may read it otherwise.
+	Spelling bool
+
+	plain     *regexp.Regexp // the targets that are public by a rule at a glance
+	private   *Rule          // a public rule's twin for paths that are ambiguous
+	rivals    *regexp.Regexp // what longer private prefixes begin; nil: nothing
+	beginning *regexp.Regexp // what a private prefix begins; nil: it is public, or for all other paths
 }
 
 // Rules are a middleware's rules, the longest prefix first; the last one has the
@@ -92,28 +95,29 @@ func Sorted(rules Rules) Rules {
 		// No Cookie line and no path holds a line break.
 		rule.Mark = "\n" + rule.Prefix + "\n"
 		if rule.Public {
-			rule.private = &Rule{Prefix: rule.Prefix, Mark: "\r" + rule.Prefix + "\n", Headers: rule.Headers, Omitted: rule.Omitted, Nobody: nobody}
-			rule.rivals = rivals(rules[:i], rule)
+			rule.private = &Rule{Prefix: rule.Prefix, Mark: "\r" + rule.Prefix + "\n", Headers: rule.Headers, Omitted: rule.Omitted, Nobody: nobody, Spelling: true}
+			setRivals(rules[:i], rule)
+		} else if rule.Prefix != "" {
+			rule.beginning = regexp.MustCompile("^" + beginningOf(rule.Prefix))
 		}
+	}
+	// The Cookie line alone stands for the last rule, unless somebody is anonymous there.
+	last := rules[len(rules)-1]
+	if !last.Public {
+		last.Mark = ""
 	}
 	return rules
-}
-
-func rivals(rules Rules, rule *Rule) []*Rule {
-	var longer []*Rule
-	for _, other := range rules {
-		if !other.Public && len(other.Prefix) > len(rule.Prefix) {
-			longer = append(longer, other)
-		}
-	}
-	return longer
 }
 
 // OfApp makes the rule for one path of an app_meta.json: the access, and the only
 // headers there. As on Portal, a placeholder that is not known is empty; that header is
 // then left out, and the second result says so. An unknown access gives no rule.
 func OfApp(prefix, kind string, headers map[string]interface{}, portal *placeholder.Portal) (*Rule, []string) {
-	rule := &Rule{Prefix: prefix, lower: strings.ToLower(prefix)}
+	decoded, err := url.PathUnescape(prefix)
+	if err == nil {
+		prefix = decoded
+	}
+	rule := &Rule{Prefix: prefix}
 	switch kind {
 	case "public":
 		rule.Public = true
@@ -159,16 +163,21 @@ func readRule(s *option.Section, general map[string]Header, portal *placeholder.
 	if strings.ContainsAny(rule.Prefix, "?#") {
 		s.Problem("prefix", "holds ? or #: it is compared with the path alone")
 	}
-	if !strings.Contains(rule.Prefix, "%") {
-		rule.Prefix = (&url.URL{Path: rule.Prefix}).EscapedPath()
+	if strings.HasSuffix(rule.Prefix, "*") {
+		s.Problem("prefix", "ends in *, which stands for itself: leave it out, a prefix means all paths that begin with it")
 	}
-	rule.lower = strings.ToLower(rule.Prefix)
+	decoded, err := url.PathUnescape(rule.Prefix)
+	if err == nil {
+		rule.Prefix = decoded
+	} else {
+		s.Problem("prefix", "has a % without two hexadecimal digits behind it: write %25 for a percent sign")
+	}
 	switch strings.ToLower(s.Text("access", "private")) {
 	case "private":
 	case "public":
 		rule.Public = true
-		if IsAmbiguous(rule.Prefix) {
-			s.Problem("prefix", "is a path that apps may read differently, and is therefore never public: leave out //, ;, dot segments and encoded letters")
+		if isAmbiguous(rule.Prefix) {
+			s.Problem("prefix", "is a path that apps may read differently, and is therefore never public: leave out //, ;, \\, dot segments and control characters")
 		}
 	default:
 		s.Problem("access", "is neither private nor public: write one of them")
@@ -271,47 +280,6 @@ func Injected(rules Rules) []string {
 		injected = append(injected, rule.Omitted...)
 	}
 	return injected
-}
-
-// ambiguous paths are those that a backend may read differently: empty and dot
-// segments, backslash, path parameters, and percent signs before anything that need
-// not be escaped or must not be there at all (CVE-2026-48020, CVE-2026-40912).
-var ambiguous = regexp.MustCompile(`//|\\|;|/\.\.?(?:/|$)|(?i:%(?:[01][0-9a-f]|2[5def]|3[0-9b]|[46][1-9a-f]|[57][0-9ac]|5f|7[ef]|c[01]))`)
-
-// IsAmbiguous tells whether apps may take the escaped path for another one.
-func IsAmbiguous(path string) bool {
-	return ambiguous.MatchString(path)
-}
-
-// Find returns the rule for an escaped path.
-func Find(rules Rules, path string) *Rule {
-	for _, rule := range rules {
-		if strings.HasPrefix(path, rule.Prefix) {
-			if rule.Public {
-				return findPublic(rule, path)
-			}
-			return rule
-		}
-	}
-	return rules[len(rules)-1]
-}
-
-// findPublic sees to it that an ambiguous path is never public; neither is one that a
-// private prefix begins when case does not count, because to some apps it does not.
-func findPublic(rule *Rule, path string) *Rule {
-	if IsAmbiguous(path) {
-		return rule.private
-	}
-	if rule.rivals == nil {
-		return rule
-	}
-	lower := strings.ToLower(path)
-	for _, other := range rule.rivals {
-		if strings.HasPrefix(lower, other.lower) {
-			return other
-		}
-	}
-	return rule
 }
 
 // Set is the headers that a request is sent on with. Requests share it, so that it must

@@ -5,7 +5,9 @@ package activity
 import (
 	"io"
 	"net/http"
+	"regexp"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -21,6 +23,7 @@ type Receiver struct {
 
 // Use is one use of an app, as ForwardAuth would tell it.
 type Use struct {
+	App    string // its name on a Portal; empty: the host stands for it
 	Host   string
 	URI    string
 	Method string
@@ -30,11 +33,17 @@ type Use struct {
 
 const (
 	slowest = 5 * time.Second
-	// many bounds how many apps are told apart, atOnce how many calls are under way: a
-	// catch-all router takes any host.
-	many   = 1000
-	atOnce = 32
+	// many bounds how many apps are told apart, newcomers how many of them are new within an
+	// interval, and atOnce how many calls are under way: a catch-all router takes any host.
+	many      = 1000
+	newcomers = 32
+	atOnce    = 32
+	// longest bounds what is told of a request, in bytes.
+	longest = 8 << 10
 )
+
+// host is a name or an address that an app can have, without its port.
+var host = regexp.MustCompile(`^(?:[a-z0-9._-]{1,253}|\[[0-9a-f:.]{1,45}\])$`)
 
 var (
 	client = &http.Client{
@@ -47,6 +56,9 @@ var (
 	told = map[string]time.Time{}
 	// calls is how many are under way.
 	calls int
+	// arrived is how many apps are new since.
+	arrived int
+	since   time.Time
 )
 
 // Read reads the section `activity`; nil where there is none.
@@ -69,21 +81,64 @@ func Read(top *option.Section) *Receiver {
 // Tell tells of a use, at most once per app and interval. It never waits, nothing is
 // tried again, and while one call is under way no other is made for the same app.
 func Tell(r *Receiver, u Use) {
-	now := time.Now()
-	key := r.address + " " + u.Host
-	mutex.Lock()
-	last, known := told[key]
-	if known && now.Sub(last) < r.Interval || calls >= atOnce {
-		mutex.Unlock()
+	app := nameOf(u)
+	if app == "" {
 		return
 	}
-	if !known && len(told) >= many {
-		told = map[string]time.Time{}
+	if len(u.URI) > longest {
+		u.URI = "/"
+	}
+	now := time.Now()
+	key := r.address + " " + app
+	mutex.Lock()
+	last, known := told[key]
+	if known && now.Sub(last) < r.Interval || calls >= atOnce || !known && !isWelcome(r, now) {
+		mutex.Unlock()
+		return
 	}
 	told[key] = now.Add(2 * slowest)
 	calls++
 	mutex.Unlock()
 	inBackground(r, u, key, now)
+}
+
+// nameOf is what an app is told apart by; empty where the host is none that an app can
+// have. A client may write any port behind it, and the router is the same.
+func nameOf(u Use) string {
+	if u.App != "" || len(u.Host) > 300 {
+		return u.App
+	}
+	name := strings.ToLower(u.Host)
+	i := strings.LastIndexByte(name, ':')
+	if i > strings.LastIndexByte(name, ']') {
+		name = name[:i]
+	}
+	if !host.MatchString(name) {
+		return ""
+	}
+	return name
+}
+
+// isWelcome reports whether there is room for an app that is not known yet. It forgets
+// those that were not in use for long, and nobody else: a flood of hosts must not have the
+// apps in use forgotten.
+func isWelcome(r *Receiver, now time.Time) bool {
+	if now.Sub(since) >= r.Interval {
+		since = now
+		arrived = 0
+	}
+	if arrived >= newcomers {
+		return false
+	}
+	arrived++
+	if len(told) >= many {
+		for key, last := range told {
+			if now.Sub(last) > 2*r.Interval+2*slowest {
+				delete(told, key)
+			}
+		}
+	}
+	return len(told) < many
 }
 
 func inBackground(r *Receiver, u Use, key string, start time.Time) {

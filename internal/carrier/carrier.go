@@ -1,11 +1,15 @@
 // Package carrier finds the tokens that a request carries (in a header, in
 // cookies, in the query) and takes them out, so that the app cannot replay them
 // elsewhere.
+//
+// Whatever a client sends is searched natively, forward, and once: a loop over a
+// megabyte of it would keep the interpreter busy for minutes.
 package carrier
 
 import (
+	"fmt"
 	"net/http"
-	"net/url"
+	"regexp"
 	"strings"
 
 	"github.com/getportal/ptlauth/internal/header"
@@ -22,7 +26,10 @@ type Carriers struct {
 	Query   string // a query parameter's name; empty: none
 	Forward bool   // leave the token in the request
 
-	assign string // what stands before the token in a Cookie line; empty where that is not all
+	sought string         // the reason where no token is in any of them
+	assign string         // what stands before the token in a Cookie line; empty where that is not all
+	cookie *regexp.Regexp // the cookie from the semicolon before it to its equals sign
+	query  *regexp.Regexp // the parameter with the separator before it; group 1 is its value
 }
 
 // Read reads the section `token`.
@@ -35,22 +42,14 @@ func Read(s *option.Section, injected []string) *Carriers {
 	name := strings.TrimSpace(s.Text("header", ""))
 	s.Unknown()
 	if name != "" {
-		problem := header.NameProblem(name)
-		if problem == "" && header.IsReserved(header.Fold(name)) {
-			problem = "begins with X-Ptl-, which is taken out of every request: choose another header, such as Authorization"
-		}
-		for _, other := range injected {
-			if header.Fold(other) == header.Fold(name) {
-				problem = "is also injected by `headers`, and therefore taken out of every request: choose another header"
-			}
-		}
-		if problem != "" {
-			s.Problem("header", problem)
-		}
-		c.Header = http.CanonicalHeaderKey(name)
+		c.Header = readHeader(s, name, injected)
 	}
 	if strings.ContainsAny(c.Cookie, "=;, \t\"\r\n") {
 		s.Problem("cookie", "is not a cookie's name: leave out spaces, quotes and punctuation")
+	}
+	if !isParameter.MatchString(c.Query) {
+		s.Problem("query", "is not a parameter's name: leave out spaces, quotes, letters with accents and & ; = + % #")
+		c.Query = ""
 	}
 	if c.Header == "" && c.Query == "" && !c.Forward {
 		c.assign = "; " + c.Cookie + "="
@@ -58,14 +57,65 @@ func Read(s *option.Section, injected []string) *Carriers {
 	if c.Cookie == "" && c.Header == "" && c.Query == "" {
 		s.Problem("", "nothing may carry a token: name a cookie, a header or a query parameter")
 	}
+	compile(c)
 	return c
+}
+
+// Named are carriers by the names of a cookie and a header.
+func Named(cookie, header string) *Carriers {
+	c := &Carriers{Cookie: cookie, Header: header}
+	compile(c)
+	return c
+}
+
+func readHeader(s *option.Section, name string, injected []string) string {
+	problem := header.NameProblem(name)
+	if problem == "" && header.IsReserved(header.Fold(name)) {
+		problem = "begins with X-Ptl-, which is taken out of every request: choose another header, such as Authorization"
+	}
+	for _, other := range injected {
+		if header.Fold(other) == header.Fold(name) {
+			problem = "is also injected by `headers`, and therefore taken out of every request: choose another header"
+		}
+	}
+	if problem != "" {
+		s.Problem("header", problem)
+	}
+	return http.CanonicalHeaderKey(name)
+}
+
+// isParameter matches names that a query can hold both as they are and escaped.
+var isParameter = regexp.MustCompile("^[!$'()*,\\-./0-9:?@A-Z\\[\\]^_a-z{|}~]*$")
+
+func compile(c *Carriers) {
+	c.sought = sought(c)
+	if c.Cookie != "" {
+		// Many parsers drop blanks around a name.
+		c.cookie = regexp.MustCompile(`(?:^|;)[ \t]*` + regexp.QuoteMeta(c.Cookie) + `[ \t]*=`)
+	}
+	if c.Query != "" {
+		c.query = regexp.MustCompile("(?:^|[&;])" + escapable(c.Query) + "=([^&;]*)")
+	}
+}
+
+// escapable matches the name with any of its bytes percent-encoded (RFC 3986 §2.1).
+func escapable(name string) string {
+	pattern := ""
+	for i := 0; i < len(name); i++ {
+		high, low := fmt.Sprintf("%X", name[i]>>4), fmt.Sprintf("%X", name[i]&15)
+		pattern += "(?:" + regexp.QuoteMeta(name[i:i+1]) + "|(?i:%" + high + low + "))"
+	}
+	return pattern
 }
 
 // Candidate is what may be a token.
 type Candidate struct {
 	Token string
-	// ByCookie tells that a browser may have sent it of its own accord.
+	// ByCookie reports that a browser may have sent it of its own accord.
 	ByCookie bool
+	// Ours is set by whoever verifies it: the signature is of one of our keys, whether or
+	// not the token is good. It must not reach the app.
+	Ours bool
 }
 
 // Found is what a request carries: a sole cookie, or all candidates.
@@ -73,10 +123,31 @@ type Found struct {
 	Sole       string // the one token, found at a glance in the one Cookie line
 	Candidates []Candidate
 	Line       string // the Cookie line with the sole token
+	// Problem is why nothing here is looked at: no honest request is like this. Empty: it is.
+	Problem string
+	// Good is set by whoever verifies the candidates: one of them is good, and all keys
+	// could be asked about the others.
+	Good bool
 
 	before string // what stands before the token's cookie in Line, behind "; " if anything does
 	after  string
+
+	cut     bool     // cookies are to be taken out
+	cookies []string // what is then left of them
+	params  [][]int  // where the parameters are in the query, as findParams says
+	dropped bool     // the query holds too many to be searched
 }
+
+const (
+	// maxLines is how many lines of a header are looked at. RFC 9110 §5.3 allows one
+	// Authorization.
+	maxLines = 8
+	// maxMentions is how often the cookie or the parameter may come.
+	maxMentions = 32
+	// maxSearched is the length in bytes up to which a Cookie line or a query is searched
+	// that mentions the name often, or escaped. Most servers refuse longer ones.
+	maxSearched = 16 << 10
+)
 
 // Glance finds the one token in a Cookie line as every browser writes it, in a few
 // native calls; nil leaves the request to closer inspection by Find.
@@ -97,11 +168,6 @@ func Glance(c *Carriers, lines []string) *Found {
 	return &Found{Sole: token, Line: line, before: before, after: after}
 }
 
-// Find returns what may be tokens, in the order header, cookies, query.
-func Find(c *Carriers, r *http.Request) *Found {
-	return &Found{Candidates: findAll(c, r)}
-}
-
 // Rest is the Cookie line without the sole token; nil: nothing is left.
 func Rest(found *Found) []string {
 	rest := found.before
@@ -114,116 +180,77 @@ func Rest(found *Found) []string {
 	return []string{rest[2:]}
 }
 
-func findAll(c *Carriers, r *http.Request) []Candidate {
-	var found []Candidate
-	if c.Header != "" {
-		for _, value := range r.Header[c.Header] {
-			token, ok := bearer(c, value)
-			if ok && token != "" {
-				found = append(found, Candidate{Token: token})
-			}
-		}
+// Find returns what may be tokens, in the order header, cookies, query.
+func Find(c *Carriers, r *http.Request) *Found {
+	found := &Found{}
+	h := r.Header
+	if c.Header != "" && h[c.Header] != nil {
+		findInHeader(c, found, h[c.Header])
 	}
-	if c.Cookie != "" {
-		for _, line := range r.Header["Cookie"] {
-			values, _ := Cut(line, c.Cookie)
-			for _, value := range values {
-				if value != "" {
-					found = append(found, Candidate{Token: value, ByCookie: true})
-				}
-			}
-		}
+	if c.Cookie != "" && h["Cookie"] != nil {
+		findInCookies(c, found, h["Cookie"])
 	}
 	if c.Query != "" && r.URL.RawQuery != "" {
-		values, _ := cutQuery(r.URL.RawQuery, c.Query)
-		for _, value := range values {
-			found = append(found, Candidate{Token: value})
-		}
+		findInQuery(c, found, r.URL.RawQuery)
 	}
 	return found
 }
 
-// Remove takes every token out of the request, good or not; whatever else is there
-// stays byte for byte.
-func Remove(c *Carriers, r *http.Request) {
-	if c.Forward {
+func add(found *Found, token string, byCookie bool) {
+	if token != "" {
+		found.Candidates = append(found.Candidates, Candidate{Token: token, ByCookie: byCookie})
+	}
+}
+
+func findInHeader(c *Carriers, found *Found, values []string) {
+	if len(values) > maxLines {
+		found.Problem = "the header that carries the token comes more than 8 times"
 		return
 	}
-	if c.Header != "" && r.Header[c.Header] != nil {
-		removeHeader(c, r.Header)
-	}
-	if c.Cookie != "" {
-		removeCookie(c, r.Header)
-	}
-	if c.Query != "" {
-		removeQuery(c, r)
-	}
-}
-
-func removeHeader(c *Carriers, h http.Header) {
-	var rest []string
-	for _, value := range h[c.Header] {
-		_, ok := bearer(c, value)
-		if !ok {
-			rest = append(rest, value)
+	for _, value := range values {
+		token, ok := bearer(c, value)
+		if ok {
+			add(found, token, false)
 		}
 	}
-	if rest == nil {
-		delete(h, c.Header)
-	} else {
-		h[c.Header] = rest
-	}
 }
 
-func removeCookie(c *Carriers, h http.Header) {
-	var rest []string
-	for _, line := range h["Cookie"] {
-		_, others := Cut(line, c.Cookie)
-		if others != "" {
-			rest = append(rest, others)
-		}
+// findInCookies reads several lines as one, as HTTP/2 does (RFC 9113 §8.2.3).
+func findInCookies(c *Carriers, found *Found, lines []string) {
+	line := lines[0]
+	if len(lines) > 1 {
+		line = strings.Join(lines, "; ")
 	}
-	if rest == nil {
-		delete(h, "Cookie")
-	} else {
-		h["Cookie"] = rest
-	}
-}
-
-// removeQuery also takes the token out of Referer: a page's address is sent along
-// with everything that the page loads.
-func removeQuery(c *Carriers, r *http.Request) {
-	referer := r.Header["Referer"]
-	if len(referer) > 0 {
-		r.Header["Referer"] = []string{WithoutQuery(c, referer[0])}
-	}
-	if r.URL.RawQuery == "" {
+	values, rest, ok := Cut(c, line)
+	if !ok {
+		found.Problem = "the cookie that carries the token comes more than 32 times, or its name does in more than 16 KiB of cookies"
+		found.cut = true
 		return
 	}
-	_, rest := cutQuery(r.URL.RawQuery, c.Query)
-	r.URL.RawQuery = rest
-	// Traefik's proxies read the path and the query from here.
-	r.RequestURI = WithoutQuery(c, r.RequestURI)
+	if values == nil {
+		return
+	}
+	found.cut = true
+	if rest != "" {
+		found.cookies = []string{rest}
+	}
+	for _, value := range values {
+		add(found, value, true)
+	}
 }
 
-// WithoutQuery is an address without the query parameter that carries the token.
-func WithoutQuery(c *Carriers, address string) string {
-	i := strings.IndexByte(address, '?')
-	if c.Query == "" || i < 0 {
-		return address
+func findInQuery(c *Carriers, found *Found, query string) {
+	params, ok := findParams(c, query)
+	if !ok {
+		found.Problem = "the query parameter that carries the token comes more than 32 times, or in more than 16 KiB"
+		found.dropped = true
+		return
 	}
-	query := address[i+1:]
-	fragment := ""
-	j := strings.IndexByte(query, '#')
-	if j >= 0 {
-		fragment = query[j:]
-		query = query[:j]
+	found.params = params
+	for _, at := range params {
+		value, _ := paramValue(query, at)
+		add(found, value, false)
 	}
-	_, rest := cutQuery(query, c.Query)
-	if rest == "" {
-		return address[:i] + fragment
-	}
-	return address[:i+1] + rest + fragment
 }
 
 // bearer is the token in a header's value (RFC 6750 §2.1). A header other than
@@ -234,91 +261,4 @@ func bearer(c *Carriers, value string) (string, bool) {
 		return strings.TrimSpace(value[7:]), true
 	}
 	return value, c.Header != "Authorization"
-}
-
-// Cut returns the values of every cookie of that name in a Cookie line, and the
-// line without them. Semicolons divide even within quotes: an app that divides
-// there would otherwise still see the token.
-func Cut(line, name string) ([]string, string) {
-	if !strings.Contains(line, name) {
-		return nil, line
-	}
-	return cut(line, name)
-}
-
-func cut(line, name string) ([]string, string) {
-	var values []string
-	rest := ""
-	kept := 0 // line[kept:] is not in rest yet
-	at := 0
-	for {
-		i := strings.Index(line[at:], name)
-		if i < 0 {
-			break
-		}
-		i += at
-		at = i + len(name)
-		start := strings.LastIndexByte(line[:i], ';') + 1
-		after := strings.TrimLeft(line[at:], " \t")
-		if strings.TrimLeft(line[start:i], " \t") != "" || after == "" || after[0] != '=' {
-			continue
-		}
-		end := len(line)
-		j := strings.IndexByte(after, ';')
-		if j >= 0 {
-			end = len(line) - len(after) + j
-			after = after[:j]
-		}
-		values = append(values, plain(after[1:]))
-		rest += line[kept:start]
-		kept = end
-		if kept < len(line) {
-			kept++
-		}
-		at = kept
-	}
-	if values == nil {
-		return nil, line
-	}
-	rest += line[kept:]
-	// The separators that stood around the cookies are gone; those between the others stay.
-	rest = strings.TrimRight(strings.TrimLeft(rest, " \t"), " \t;")
-	return values, rest
-}
-
-// plain is a cookie's value without the quotes and the scheme that Portal's own
-// library writes around a token.
-func plain(value string) string {
-	value = strings.Trim(value, " \t")
-	if len(value) >= 2 && value[0] == '"' && value[len(value)-1] == '"' {
-		value = value[1 : len(value)-1]
-	}
-	return strings.TrimPrefix(value, "Bearer ")
-}
-
-// cutQuery divides at semicolons too: Traefik turns them into ampersands on the way.
-func cutQuery(query, name string) ([]string, string) {
-	var values []string
-	rest := ""
-	for query != "" {
-		part := query
-		separator := ""
-		i := strings.IndexAny(query, "&;")
-		if i >= 0 {
-			part = query[:i]
-			separator = query[i : i+1]
-		}
-		query = query[len(part)+len(separator):]
-		key, value, _ := strings.Cut(part, "=")
-		key, err := url.QueryUnescape(key)
-		if err != nil || key != name {
-			rest += part + separator
-			continue
-		}
-		value, err = url.QueryUnescape(value)
-		if err == nil && value != "" {
-			values = append(values, value)
-		}
-	}
-	return values, strings.TrimRight(rest, "&;")
 }

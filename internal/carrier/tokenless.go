@@ -9,7 +9,7 @@ import (
 // It may be false though there is none.
 func IsTokenless(c *Carriers, r *http.Request) bool {
 	cookie := r.Header["Cookie"]
-	if len(cookie) > 1 || c.Query != "" && r.URL.RawQuery != "" || c.Header != "" && r.Header[c.Header] != nil {
+	if len(cookie) > 1 || c.Query != "" && (r.URL.RawQuery != "" || r.Header["Referer"] != nil) || c.Header != "" && r.Header[c.Header] != nil {
 		return false
 	}
 	return cookie == nil || c.Cookie == "" || !strings.Contains(cookie[0], c.Cookie)

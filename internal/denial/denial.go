@@ -5,7 +5,6 @@ package denial
 
 import (
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 
@@ -20,17 +19,17 @@ const (
 )
 
 var sentences = map[int]string{
-	http.StatusUnauthorized:       "This device is not signed in here. Pair it, or open this page on a device that is paired.",
-	http.StatusForbidden:          "This device is signed in, but it may not open this page.",
-	http.StatusNotFound:           "There is no such app here.",
-	http.StatusMethodNotAllowed:   "This way of asking is not available here.",
-	http.StatusServiceUnavailable: "The sign-in check in front of this page is not ready. Whoever runs it finds the reason in Traefik's log.",
+	http.StatusUnauthorized:                "This device is not signed in here. Pair it, or open this page on a device that is paired.",
+	http.StatusForbidden:                   "This device is signed in, but it may not open this page.",
+	http.StatusNotFound:                    "There is no such app here.",
+	http.StatusRequestHeaderFieldsTooLarge: "This request has too many headers.",
+	http.StatusMethodNotAllowed:            "This way of asking is not available here.",
+	http.StatusServiceUnavailable:          "The sign-in check in front of this page is not ready. Whoever runs it finds the reason in Traefik's log.",
 }
 
-// answer is a response that is ready to be written. Requests share it.
+// answer is a response that is ready to be written.
 type answer struct {
-	names  []string
-	values [][]string
+	header http.Header
 	body   []byte
 }
 
@@ -56,7 +55,7 @@ func newAnswer(status int, failure, sentence string, isPage bool) *answer {
 	h := http.Header{}
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
-	a := &answer{}
+	a := &answer{header: h}
 	if isPage {
 		a.body = []byte(page(title, sentence))
 		h.Set("Content-Type", "text/html; charset=utf-8")
@@ -65,7 +64,6 @@ func newAnswer(status int, failure, sentence string, isPage bool) *answer {
 		a.body = []byte(`{"type":"about:blank","title":"` + title + `","status":` + strconv.Itoa(status) + `,"detail":"` + title + `"}` + "\n")
 		h.Set("Content-Type", "application/problem+json")
 	}
-	h.Set("Content-Length", strconv.Itoa(len(a.body)))
 	if status == http.StatusMethodNotAllowed {
 		h.Set("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
 	}
@@ -75,10 +73,6 @@ func newAnswer(status int, failure, sentence string, isPage bool) *answer {
 			challenge += `, error="` + failure + `"`
 		}
 		h.Set("WWW-Authenticate", challenge)
-	}
-	for name, value := range h {
-		a.names = append(a.names, name)
-		a.values = append(a.values, value)
 	}
 	return a
 }
@@ -90,8 +84,10 @@ func Write(w http.ResponseWriter, r *http.Request, status int, failure string) {
 		a = pages[failure][status]
 	}
 	h := w.Header()
-	for i, name := range a.names {
-		h[name] = a.values[i]
+	// What the next request is answered with must not change when a middleware edits a
+	// value in place (rs/cors#198).
+	for name, value := range a.header.Clone() {
+		h[name] = value
 	}
 	w.WriteHeader(status)
 	if r.Method != "HEAD" {
@@ -107,27 +103,38 @@ func Redirect(w http.ResponseWriter, location string) {
 	w.WriteHeader(http.StatusFound)
 }
 
-// Login is the login page's address for somebody who wanted that page.
-func Login(loginURL, wanted string) string {
-	return strings.ReplaceAll(loginURL, "{url}", url.QueryEscape(wanted))
-}
-
-// IsNavigation tells whether a person opens a page, as far as can be seen.
+// IsNavigation reports whether a person's browser wants a page, by any method.
 func IsNavigation(r *http.Request) bool {
 	mode := r.Header["Sec-Fetch-Mode"]
-	if len(mode) > 0 && mode[0] != "navigate" {
-		return false
+	if len(mode) > 0 {
+		return mode[0] == "navigate" && r.Header["Upgrade"] == nil
 	}
-	return opensPage(r, mode)
+	return wantsPage(r.Header)
 }
 
-func opensPage(r *http.Request, mode []string) bool {
-	h := r.Header
-	if r.Method != "GET" || h["Upgrade"] != nil && header.IsWebSocket(h) {
-		return false
-	}
+// wantsPage is for browsers that do not send Sec-Fetch-Mode: old ones, and all of them
+// over plain HTTP (Fetch Metadata §2).
+func wantsPage(h http.Header) bool {
 	accept := h["Accept"]
-	return len(mode) > 0 || len(accept) > 0 && strings.Contains(accept[0], "text/html")
+	return len(accept) > 0 && strings.Contains(accept[0], "text/html") && !isScript(h)
+}
+
+// scripts are what libraries say that fetch pages, or parts of them: htmx, Turbo,
+// Inertia, jquery-pjax, Unpoly, Livewire, Alpine AJAX.
+var scripts = []string{"Hx-Request", "Turbo-Frame", "X-Turbo-Request-Id", "X-Inertia", "X-Pjax", "X-Up-Version", "X-Livewire", "X-Alpine-Request"}
+
+func isScript(h http.Header) bool {
+	for _, name := range scripts {
+		if h[name] != nil {
+			return true
+		}
+	}
+	if h["Upgrade"] != nil && header.IsWebSocket(h) {
+		return true
+	}
+	// Android's WebView names its app here, com.example.app, also when it opens a page.
+	with := h["X-Requested-With"]
+	return len(with) > 0 && !strings.Contains(with[0], ".")
 }
 
 func page(title, sentence string) string {

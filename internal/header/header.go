@@ -57,7 +57,10 @@ type Guard struct {
 	// Nowhere refuses every byte, so that writing to it fails if there is any.
 	Nowhere io.Writer
 
-	injected map[string]bool // folded
+	injected  map[string]bool // folded
+	strip     *Strip
+	rewriting bool   // names that say another path are taken out
+	kept      string // folded: the header that carries the token, which is taken out later
 
 	// learned are the usual names and harmless ones that requests brought along, so that
 	// an app's own headers cost a look once.
@@ -67,6 +70,8 @@ type Guard struct {
 }
 
 const (
+	// MaxNames bounds how many names a request may have: each costs the interpreter a look.
+	MaxNames = 256
 	// mostLearned bounds how many names are learned before all are forgotten, and
 	// longestLearned their length: names that are made up must not fill the memory.
 	mostLearned    = 64
@@ -101,14 +106,25 @@ func foldAll(names []string) map[string]string {
 	return folded
 }
 
-// NewGuard makes the guard of a middleware that may inject those names.
-func NewGuard(injected []string) *Guard {
-	g := &Guard{Usual: map[string]bool{}, injected: map[string]bool{}}
-	for _, name := range injected {
+// Names are the headers that a middleware takes out of every request, besides X-Ptl-*.
+type Names struct {
+	Injected []string // whatever it may inject
+	Strip    *Strip
+	// Rewriting reports that public and private paths are told apart, so that nothing may
+	// say another path.
+	Rewriting bool
+	// Token is the header that carries the token, which is read first; empty: none.
+	Token string
+}
+
+// NewGuard makes the guard of a middleware that takes those names out.
+func NewGuard(names Names) *Guard {
+	g := &Guard{Usual: map[string]bool{}, injected: map[string]bool{}, strip: names.Strip, rewriting: names.Rewriting, kept: Fold(names.Token)}
+	for _, name := range names.Injected {
 		g.injected[Fold(name)] = true
 	}
 	for folded, name := range foldedUsual {
-		if !g.injected[folded] {
+		if !g.injected[folded] && (g.strip.more == nil || !g.strip.more.MatchString(folded)) {
 			g.Usual[name] = true
 		}
 	}
@@ -120,8 +136,12 @@ func NewGuard(injected []string) *Guard {
 
 // Clean looks at every name that is not usual: one that claims an identity is
 // deleted, and the connection's own headers are rebuilt. It reports whether the request
-// may ask for more than an answer: for a WebSocket, a page in a frame, or an event stream.
+// may ask for more than an answer: for a WebSocket, a page in a frame, or an event stream;
+// or that it has more than MaxNames, and is to be refused as it is.
 func Clean(g *Guard, h http.Header) bool {
+	if len(h) > MaxNames {
+		return true
+	}
 	learned, ok := g.learned.Load().(map[string]bool)
 	if !ok || h.WriteSubset(g.Nowhere, learned) != nil {
 		cleanEach(g, h)
@@ -138,7 +158,7 @@ func cleanEach(g *Guard, h http.Header) {
 			continue
 		}
 		folded := Fold(name)
-		if IsReserved(folded) || injected[folded] {
+		if IsReserved(folded) || injected[folded] || isForeign(g, name, folded) {
 			delete(h, name)
 		} else if len(name) <= longestLearned && !hopByHop[name] {
 			harmless = append(harmless, name)
@@ -147,6 +167,30 @@ func cleanEach(g *Guard, h http.Header) {
 	if harmless != nil {
 		learn(g, harmless)
 	}
+}
+
+// Empty takes every header out of a request that is refused.
+func Empty(h http.Header) {
+	for name := range h {
+		delete(h, name)
+	}
+}
+
+// isForeign reports whether an app may believe a header that is none of ours, by its name
+// and that name folded.
+func isForeign(g *Guard, name, folded string) bool {
+	s := g.strip
+	if folded == g.kept {
+		return false
+	}
+	if identity.MatchString(folded) && (s.less == nil || !s.less.MatchString(folded)) {
+		tell(folded)
+		return true
+	}
+	if g.rewriting && rewrites.MatchString(folded) && (folded != forwardedPrefix || name != "X-Forwarded-Prefix") {
+		return true
+	}
+	return s.more != nil && s.more.MatchString(folded)
 }
 
 // hopByHop are the names that rebuildConnection looks at in every request.
@@ -165,7 +209,7 @@ func learn(g *Guard, names []string) {
 	if !ok || len(known)+len(names) > len(g.Usual)+mostLearned {
 		known = g.Usual
 	}
-	more := make(map[string]bool, len(known)+len(names))
+	more := make(map[string]bool, len(g.Usual)+mostLearned)
 	for name := range known {
 		more[name] = true
 	}
@@ -241,6 +285,9 @@ var steering = map[string]bool{
 	"sec-websocket-key": true, "sec-websocket-version": true,
 	"sec-websocket-accept": true, "sec-websocket-extensions": true,
 	"sec-websocket-protocol": true,
+	// By these, a page in a frame, another origin's, and an event stream are known.
+	"upgrade-insecure-requests": true, "cache-control": true, "origin": true,
+	"sec-fetch-dest": true, "sec-fetch-mode": true, "sec-fetch-site": true,
 }
 
 // NameProblem says why a header of that name cannot be injected; empty when it can.

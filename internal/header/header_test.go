@@ -1,7 +1,10 @@
 package header
 
 import (
+	"log"
 	"net/http"
+	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode"
@@ -21,7 +24,7 @@ func FuzzClean(f *testing.F) {
 		f.Add(name, "admin", "upgrade", "websocket")
 	}
 	f.Add("A", "b", "x-remote-user, upgrade", "h2c")
-	guard := NewGuard([]string{"X-Remote-User", "Authorization"})
+	guard := NewGuard(Names{Injected: []string{"X-Remote-User", "Authorization"}, Strip: &Strip{}})
 	f.Fuzz(func(t *testing.T, name, value, connection, upgrade string) {
 		h := http.Header{name: {value}, "Connection": {connection}, "Upgrade": {upgrade}, "Accept": {"*/*"}}
 		// Names that Go's server refuses never get here.
@@ -78,6 +81,39 @@ func TestValueProblem(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			if problem := ValueProblem(test.value); (problem == "") != test.good {
 				t.Errorf("problem: %q", problem)
+			}
+		})
+	}
+}
+
+func TestTheOperatorIsToldOfAMiddlewareInFront(t *testing.T) {
+	var lines strings.Builder
+	log.SetOutput(&lines)
+	t.Cleanup(func() { log.SetOutput(os.Stderr) })
+	guard := NewGuard(Names{Strip: &Strip{}})
+	for _, name := range []string{"X-Pomerium-Claim-Email", "X-Pomerium-Claim-Groups", "x_pomerium_claim_anything", "Tailscale-User-Login", "X-Own"} {
+		for range 3 {
+			Clean(guard, http.Header{name: {"forged-value"}})
+		}
+	}
+	for text, times := range map[string]int{"[-X-Pomerium-Claim-*]": 1, "[-Tailscale-User-*]": 1, "\n": 2, "forged-value": 0} {
+		if n := strings.Count(lines.String(), text); n != times {
+			t.Errorf("the log holds %q %d times, want %d: %s", text, n, times, lines.String())
+		}
+	}
+}
+
+// BenchmarkNames is what a request with so many names costs.
+func BenchmarkNames(b *testing.B) {
+	for _, n := range []int{16, MaxNames, 140_000} {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			guard := NewGuard(Names{Strip: &Strip{}})
+			h := http.Header{}
+			for i := range n {
+				h["X-N"+strconv.Itoa(i)] = []string{"1"}
+			}
+			for range b.N {
+				Clean(guard, h)
 			}
 		})
 	}

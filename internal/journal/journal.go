@@ -6,14 +6,35 @@ import (
 	"fmt"
 	"log"
 	"net/http"
+	"net/url"
+	"strings"
 	"sync"
 )
+
+// maxError bounds a line about a mistake, which names every mistake of a middleware.
+const maxError = 16 << 10
 
 // Error writes a line that an operator must act on, at level ERROR: what package
 // log prints reaches Traefik's log there. The logger is made anew each time,
 // without a timestamp of its own, because Traefik's line has one.
 func Error(text string) {
-	log.New(log.Writer(), "", 0).Print("ptlauth: " + text)
+	log.New(log.Writer(), "", 0).Print("ptlauth: " + oneLine(text))
+}
+
+// oneLine is text from files and servers that can make neither a line of its own nor a
+// terminal's command.
+func oneLine(text string) string {
+	return controls.Replace(cut(text))
+}
+
+var controls = newControls()
+
+func newControls() *strings.Replacer {
+	pairs := []string{"\x7f", " "}
+	for c := 0; c < ' '; c++ {
+		pairs = append(pairs, string([]byte{byte(c)}), " ")
+	}
+	return strings.NewReplacer(pairs...)
 }
 
 // Answered is how the lines begin that Denied writes of a middleware.
@@ -22,9 +43,17 @@ func Answered(name string) string {
 }
 
 // Denied writes why a single request was denied, at level DEBUG: there Traefik puts
-// what a plugin prints. The path is escaped: Traefik's log may not quote.
+// what a plugin prints. What the client chose is escaped and cut: over HTTP/2, a host
+// may hold anything but control characters.
 func Denied(answered string, status int, r *http.Request, reason string) {
-	fmt.Print(answered, status, " to "+r.Method+" "+r.Host+r.URL.EscapedPath()+": "+reason+"\n")
+	fmt.Printf("%s%d to %.20s %.200s%.200s: %s\n", answered, status, r.Method, url.PathEscape(r.Host), r.URL.EscapedPath(), reason)
+}
+
+func cut(text string) string {
+	if len(text) <= maxError {
+		return text
+	}
+	return text[:maxError] + " …"
 }
 
 var (

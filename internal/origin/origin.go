@@ -15,23 +15,86 @@ import (
 type Guard struct {
 	off     bool
 	trusted map[string]bool
+	// below is a scheme and the domain of whose next labels any is trusted, such as
+	// https://.example.com.
+	below map[string]bool
 	// ancestors says in a Content-Security-Policy which pages may frame the app.
 	ancestors string
 }
 
 // Read reads `crossOriginProtection` and `trustedOrigins`.
 func Read(top *option.Section) *Guard {
-	g := &Guard{off: !top.Bool("crossOriginProtection", true), trusted: map[string]bool{}, ancestors: "frame-ancestors 'self'"}
+	g := &Guard{
+		off: !top.Bool("crossOriginProtection", true), trusted: map[string]bool{}, below: map[string]bool{},
+		ancestors: "frame-ancestors 'self'",
+	}
 	for _, text := range top.Texts("trustedOrigins") {
-		address, err := url.Parse(text)
-		if err != nil || address.Host == "" || address.Scheme+"://"+address.Host != text {
-			top.Problem("trustedOrigins", "has an entry that is not an origin: write https://HOST, with nothing behind")
-			continue
+		problem := trust(g, strings.ToLower(text))
+		if problem != "" {
+			top.Problem("trustedOrigins", problem)
 		}
-		g.trusted[strings.ToLower(text)] = true
-		g.ancestors += " " + strings.ToLower(text)
 	}
 	return g
+}
+
+// wildcard stands for one label while an origin is read.
+const wildcard = "ptlauth-any-label"
+
+// trust adds an origin as an operator writes it, in small letters; or it says what is wrong
+// with it.
+func trust(g *Guard, text string) string {
+	// A sandboxed page and a local file both have the origin null (RFC 6454 §4); some web
+	// views write file:// instead.
+	if text == "null" || text == "file://" {
+		g.trusted[text] = true
+		return ""
+	}
+	address, err := url.Parse(strings.Replace(text, "://*.", "://"+wildcard+".", 1))
+	if err != nil || address.Host == "" || address.Path != "" || address.RawQuery != "" || address.Fragment != "" || address.User != nil || strings.Contains(address.Host, "*") {
+		return "has an entry that is not an origin: write https://HOST, with nothing behind; https://*.HOST for any one label"
+	}
+	if strings.Trim(address.Host, ascii) != "" {
+		return "has a host with letters that browsers send otherwise: write it as they do, as in https://xn--bcher-kva.example"
+	}
+	origin := withoutPort(address.Scheme, address.Host)
+	rest := strings.TrimPrefix(origin, address.Scheme+"://"+wildcard)
+	if rest == origin {
+		g.trusted[origin] = true
+		g.ancestors += " " + origin
+		return ""
+	}
+	if strings.Count(rest, ".") < 2 {
+		return "has an entry that trusts a whole top-level domain: write at least https://*.example.com"
+	}
+	g.below[address.Scheme+"://"+rest] = true
+	g.ancestors += " " + address.Scheme + "://*" + rest
+	return ""
+}
+
+const ascii = "abcdefghijklmnopqrstuvwxyz0123456789.-:[]"
+
+// withoutPort is an origin without the port that its scheme has anyway, as browsers write
+// it (RFC 6454 §6.2).
+func withoutPort(scheme, host string) string {
+	if scheme == "https" {
+		host = strings.TrimSuffix(host, ":443")
+	} else if scheme == "http" {
+		host = strings.TrimSuffix(host, ":80")
+	}
+	return scheme + "://" + host
+}
+
+// isTrusted reports whether the operator trusts an origin, in small letters.
+func isTrusted(g *Guard, origin string) bool {
+	if g.trusted[origin] {
+		return true
+	}
+	if len(g.below) == 0 || len(origin) > 300 {
+		return false
+	}
+	scheme, host, ok := strings.Cut(origin, "://")
+	i := strings.IndexByte(host, '.')
+	return ok && i > 0 && g.below[scheme+"://"+host[i:]]
 }
 
 // Allows reports whether the request may use a token that came by cookie: whether it is
@@ -50,7 +113,7 @@ func Allows(g *Guard, r *http.Request) bool {
 		}
 	}
 	origin := strings.ToLower(r.Header.Get("Origin"))
-	if g.trusted[origin] || framed && g.trusted[referrer(r)] {
+	if isTrusted(g, origin) || framed && isTrusted(g, referrer(r)) {
 		return true
 	}
 	switch r.Header.Get("Sec-Fetch-Site") {
@@ -63,8 +126,27 @@ func Allows(g *Guard, r *http.Request) bool {
 	if r.Header["Origin"] == nil {
 		return true
 	}
-	address, err := url.Parse(origin)
-	return err == nil && address.Host != "" && strings.EqualFold(address.Host, r.Host)
+	return isOwn(r, origin)
+}
+
+// isOwn reports whether an origin is that of the host that was asked for. Behind a tunnel
+// that is X-Forwarded-Host, which Traefik's entry points replace where a client is not
+// trusted to set it.
+func isOwn(r *http.Request, origin string) bool {
+	scheme, host, ok := strings.Cut(origin, "://")
+	if !ok || host == "" {
+		return false
+	}
+	origin = withoutPort(scheme, host)
+	if origin == withoutPort(scheme, strings.ToLower(r.Host)) {
+		return true
+	}
+	forwarded := r.Header["X-Forwarded-Host"]
+	if len(forwarded) != 1 || len(forwarded[0]) > 300 {
+		return false
+	}
+	first, _, _ := strings.Cut(forwarded[0], ",")
+	return origin == withoutPort(scheme, strings.ToLower(strings.TrimSpace(first)))
 }
 
 // referrer is the origin of the page that a navigation in a frame began on, which has no

@@ -20,21 +20,21 @@ type Portal struct {
 
 // Visitor is who asks.
 type Visitor struct {
-	Type   string // terminal or anonymous
-	ID     string
-	Name   string
-	User   string
-	Claims map[string]interface{}
+	Type  string // terminal or anonymous
+	ID    string
+	Name  string
+	User  string
+	Token *token.Token // nil: none
 
 	safe bool // any header can carry User, ID and Name
 }
 
 // NewVisitor is a terminal.
-func NewVisitor(user, id, name string, claims map[string]interface{}) *Visitor {
+func NewVisitor(user, id, name string, t *token.Token) *Visitor {
 	safe := header.ValueProblem(user) == "" &&
 		(id == user || header.ValueProblem(id) == "") &&
 		(name == "" || header.ValueProblem(name) == "")
-	return &Visitor{Type: "terminal", User: user, ID: id, Name: name, Claims: claims, safe: safe}
+	return &Visitor{Type: "terminal", User: user, ID: id, Name: name, Token: t, safe: safe}
 }
 
 // Anonymous is a visitor of whom nothing is known.
@@ -61,10 +61,11 @@ const (
 var wholes = map[string]int{"auth.user": user, "auth.client_type": clientType, "auth.client_id": clientID, "auth.client_name": clientName}
 
 type part struct {
-	text  string // as it is, when name is empty
-	name  string // auth.user, auth.client_id, …, claims.NAME
-	from  int
-	until int // -1: to the end
+	text     string // as it is, when name is empty
+	name     string // auth.user, auth.client_id, …, claims.NAME
+	optional bool   // the claim may be missing
+	from     int
+	until    int // -1: to the end
 }
 
 var names = []string{"auth.user", "auth.client_type", "auth.client_id", "auth.client_name",
@@ -72,11 +73,14 @@ var names = []string{"auth.user", "auth.client_type", "auth.client_id", "auth.cl
 
 var (
 	placeholder = regexp.MustCompile(`\{\{[^{}]*\}\}|\{[^{}]*\}`)
-	expression  = regexp.MustCompile(`^\s*(claims\.[^\s\[\]]+|[a-z_]+\.[a-z_]+)\s*(?:\[\s*(\d{0,4})\s*:\s*(\d{0,4})\s*\])?\s*$`)
+	expression  = regexp.MustCompile(`^\s*(claims\.[^\s\[\]]*[^\s\[\]?]|[a-z_]+\.[a-z_]+)(\??)\s*(?:\[\s*(\d{0,4})\s*:\s*(\d{0,4})\s*\])?\s*$`)
 )
 
 // Parse returns the template that a text describes, and what is wrong with it.
 func Parse(text string, portal *Portal) (*Template, string) {
+	if strings.Contains(text, "${") {
+		return nil, "has a $ before a placeholder, which would be sent as it is (compose takes ${…} for a variable of its own): write {auth.user}"
+	}
 	t := &Template{}
 	at := 0
 	for _, found := range placeholder.FindAllStringIndex(text, -1) {
@@ -121,12 +125,15 @@ func addPlaceholder(t *Template, text string, portal *Portal) string {
 	if match == nil {
 		return "has a placeholder that is not understood, " + text + ": write {NAME} or {NAME[:6]} with NAME one of " + choices()
 	}
-	p := part{name: match[1], until: -1}
-	if match[2] != "" {
-		p.from = atoi(match[2])
-	}
+	p := part{name: match[1], optional: match[2] != "", until: -1}
 	if match[3] != "" {
-		p.until = atoi(match[3])
+		p.from = atoi(match[3])
+	}
+	if match[4] != "" {
+		p.until = atoi(match[4])
+	}
+	if p.optional && !strings.HasPrefix(p.name, "claims.") {
+		return "has a question mark in " + text + ", which only a claim can have: leave it out"
 	}
 	switch p.name {
 	case "auth.client_type", "auth.user", "auth.client_id", "auth.client_name":
@@ -163,7 +170,7 @@ func atoi(digits string) int {
 }
 
 func choices() string {
-	return strings.Join(names, ", ") + ", claims.NAME"
+	return strings.Join(names, ", ") + ", claims.NAME, claims.NAME?"
 }
 
 // IsConstant tells whether the value is the same whoever asks.
@@ -238,13 +245,14 @@ func assemble(t *Template, v *Visitor) (string, string) {
 		case "auth.client_name":
 			text = v.Name
 		default:
-			if v.Claims == nil {
+			if v.Token == nil {
 				return "", ""
 			}
-			text = claim(v.Claims, p.name)
-			if text == "" {
-				return "", "the token has no text for {" + p.name + "}"
+			claimed, problem := claim(v.Token, p)
+			if problem != "" {
+				return "", problem
 			}
+			text = claimed
 		}
 		text = cut(text, p.from, p.until)
 		if text == "" {
@@ -255,13 +263,64 @@ func assemble(t *Template, v *Visitor) (string, string) {
 	return checked(value)
 }
 
-func claim(claims map[string]interface{}, name string) string {
-	value, ok := token.Claim(claims, strings.TrimPrefix(name, "claims."))
-	if !ok {
-		return ""
+// claim is the text of a claim; empty where it may be missing, and is.
+func claim(t *token.Token, p part) (string, string) {
+	value, ok := token.Claim(token.Digits(t), strings.TrimPrefix(p.name, "claims."))
+	text := ""
+	if ok && value != nil {
+		members, isList := value.([]interface{})
+		if isList {
+			return list(members, p)
+		}
+		text, ok = token.ClaimText(value)
+		if !ok {
+			return "", "{" + p.name + "} is an object in the token: name a member of it"
+		}
 	}
-	text, _ := token.ClaimText(value)
-	return text
+	if text == "" && !p.optional {
+		return "", "the token has no text for {" + p.name + "}; if it need not, write {" + p.name + "?}"
+	}
+	return text, ""
+}
+
+// maxMembers is more than the longest value can hold.
+const maxMembers = 512
+
+// list is a list with commas between. An app will divide it there, and drop white space:
+// neither a member nor a part of one may become another group.
+func list(members []interface{}, p part) (string, string) {
+	if len(members) == 0 {
+		return missing(p)
+	}
+	if len(members) > maxMembers {
+		return "", "the list {" + p.name + "} is too long for a header"
+	}
+	if p.from != 0 || p.until >= 0 {
+		return "", "{" + p.name + "} is a list, of which no slice can be taken"
+	}
+	texts := make([]string, 0, len(members))
+	for _, member := range members {
+		text, ok := token.ClaimText(member)
+		if !ok {
+			return "", "the list {" + p.name + "} has a member that is neither text nor a number, true or false"
+		}
+		texts = append(texts, text)
+	}
+	joined := strings.Join(texts, ",")
+	if strings.Count(joined, ",") != len(texts)-1 || unsafeList.MatchString(joined) {
+		return "", "the list {" + p.name + "} has a member that is empty, holds a comma, or begins or ends with white space"
+	}
+	return joined, ""
+}
+
+// unsafeList matches a list with an empty member, or with white space around one.
+var unsafeList = regexp.MustCompile(`(?:^|,)(?:,|$|[\s\x{85}\pZ])|[\s\x{85}\pZ](?:,|$)`)
+
+func missing(p part) (string, string) {
+	if p.optional {
+		return "", ""
+	}
+	return "", "the list {" + p.name + "} is empty; if it may be, write {" + p.name + "?}"
 }
 
 // cut counts characters, not bytes, as Portal's templates do.

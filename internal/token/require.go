@@ -1,6 +1,7 @@
 package token
 
 import (
+	"encoding/json"
 	"strconv"
 	"strings"
 
@@ -23,11 +24,37 @@ func readRequire(top *option.Section) []Requirement {
 		return nil
 	}
 	entries, ok := option.Map(value)
-	if !ok {
-		top.Problem("require", "is "+option.Kind(value)+" where claims belong: write it as CLAIM: VALUE")
-		return nil
+	if ok {
+		return flatten(top, "", entries, nil)
 	}
-	return flatten(top, "", entries, nil)
+	if option.Kind(value) == "a list" {
+		return readList(top)
+	}
+	top.Problem("require", "is "+option.Kind(value)+" where claims belong: write it as CLAIM: VALUE")
+	return nil
+}
+
+// readList reads the form in which any claim can be named: a label divides a map's key at
+// dots, a KV store at slashes.
+func readList(top *option.Section) []Requirement {
+	var all []Requirement
+	for _, s := range top.Sections("require") {
+		requirement := Requirement{Claim: strings.TrimSpace(s.Text("claim", ""))}
+		value := s.Value("values")
+		s.Unknown()
+		if requirement.Claim == "" {
+			s.Problem("claim", "is missing: name the claim that a token must have")
+			continue
+		}
+		values, problem := accepted(value)
+		if problem != "" {
+			s.Problem("values", problem)
+			continue
+		}
+		requirement.Values = values
+		all = append(all, requirement)
+	}
+	return all
 }
 
 // flatten makes dotted paths: a label's dot nests where a YAML key's does not, and
@@ -36,13 +63,17 @@ func flatten(top *option.Section, path string, entries map[string]interface{}, a
 	for _, name := range option.Names(entries) {
 		claim := path + name
 		nested, ok := option.Map(entries[name])
+		if ok && (name == "" || strings.HasSuffix(name, ":")) {
+			top.Problem("require."+claim, "was divided at the slashes in its name, as a KV store does: write require/0/claim and require/0/values")
+			continue
+		}
 		if ok && len(nested) > 0 {
 			all = flatten(top, claim+".", nested, all)
 			continue
 		}
-		values, ok := option.Texts(entries[name])
-		if !ok || len(values) == 0 {
-			top.Problem("require."+claim, "accepts no value: write one or several texts")
+		values, problem := accepted(entries[name])
+		if problem != "" {
+			top.Problem("require."+claim, problem)
 			continue
 		}
 		all = append(all, Requirement{Claim: claim, Values: values})
@@ -50,12 +81,46 @@ func flatten(top *option.Section, path string, entries map[string]interface{}, a
 	return all
 }
 
-// Unmet names the first requirement that the claims do not satisfy; empty: none.
-func Unmet(require []Requirement, claims map[string]interface{}) string {
+// accepted reads the values of a requirement. A number is compared by its digits, so one
+// that was rounded before it came here cannot be used.
+func accepted(value interface{}) ([]string, string) {
+	if isRounded(value) {
+		return nil, "is a number of more than 15 digits, which was rounded on its way: write it in quotes"
+	}
+	values, ok := option.Texts(value)
+	if !ok || len(values) == 0 {
+		return nil, "accepts no value: write one or several texts"
+	}
+	return values, ""
+}
+
+func isRounded(value interface{}) bool {
+	members, ok := value.([]interface{})
+	if !ok {
+		members = []interface{}{value}
+	}
+	for _, member := range members {
+		f, ok := member.(float64)
+		if ok && (f >= 1e15 || f <= -1e15) {
+			return true
+		}
+	}
+	return false
+}
+
+// Unmet says which requirement the token does not satisfy; empty: it satisfies all.
+func Unmet(require []Requirement, t *Token) string {
+	if require == nil {
+		return ""
+	}
+	claims := Digits(t)
 	for _, requirement := range require {
 		value, ok := Claim(claims, requirement.Claim)
-		if !ok || !has(value, requirement.Values) {
-			return requirement.Claim
+		if !ok {
+			return requirement.Claim + ": it has no such claim"
+		}
+		if !has(value, requirement.Values) {
+			return requirement.Claim + ": its value is none of those accepted"
 		}
 	}
 	return ""
@@ -100,15 +165,15 @@ func has(value interface{}, accepted []string) bool {
 	return false
 }
 
-// ClaimText is a scalar claim as text.
+// ClaimText is a scalar claim as text, a number by its digits.
 func ClaimText(value interface{}) (string, bool) {
 	switch v := value.(type) {
 	case string:
 		return v, true
 	case bool:
 		return strconv.FormatBool(v), true
-	case float64:
-		return strconv.FormatFloat(v, 'f', -1, 64), true
+	case json.Number:
+		return string(v), true
 	}
 	return "", false
 }

@@ -5,8 +5,10 @@
 package token
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"regexp"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -29,16 +31,20 @@ type Rules struct {
 	Leeway        int64 // seconds
 	Require       []Requirement
 
+	subjects []string // the claims of which the first that is text is the subject; nil: sub
+
 	plain bool // nothing is asked for but that a token is of its time
 }
 
 // Token is a verified token.
 type Token struct {
 	Subject string
-	Claims  map[string]interface{}
 	// Until is the time from which the token is not good any more, in seconds since
 	// 1970; 0: it does not end.
 	Until int64
+
+	claims  map[string]interface{} // numbers are float64 until somebody asks for their digits
+	content []byte                 // the claims as they came; nil once somebody has
 }
 
 // base64 without padding, and strict: unused bits must be zero, so that a token has
@@ -70,6 +76,14 @@ func Read(top *option.Section) *Rules {
 	return rules
 }
 
+// ReadSubject reads which claim names the terminal, in the section `token`.
+func ReadSubject(rules *Rules, s *option.Section) {
+	names := s.Texts("subject")
+	if len(names) != 1 || names[0] != "sub" {
+		rules.subjects = names
+	}
+}
+
 // Verify returns the token if it is good at that time, in seconds since 1970, else
 // the reason why it is not, which quotes nothing of it.
 func Verify(text string, keys []*key.Key, rules *Rules, now int64) (*Token, string) {
@@ -89,13 +103,54 @@ func Signed(text string, keys []*key.Key) (string, string) {
 	}
 	// A forgery is told by its signature alone, without a look at what it says.
 	if !key.Verify(keys[0], text[:last], text[last+1:]) {
-		return "", "the signature is not the key's"
+		if len(text)-last == usualLength && text[0] == 'e' {
+			return "", notTheKeys
+		}
+		return "", damage(text, keys[0].Algorithm)
 	}
 	usual := keys[0].Usual
 	if strings.HasPrefix(text[:last], usual) {
 		return text[len(usual):last], ""
 	}
 	return signedOddly(text, last, keys[0])
+}
+
+const notTheKeys = "the signature is not the key's: the token was made with another secret, or changed"
+
+// usualLength is an HS256 signature with the dot before it. A forgery that looks like a
+// token costs no closer look.
+const usualLength = 1 + 43
+
+// lengths are those of a shared secret's signatures, in characters.
+var lengths = map[string]int{"HS256": 43, "HS384": 64, "HS512": 86}
+
+// strange are characters that no token has.
+var strange = regexp.MustCompile(`[^\w.-]`)
+
+// damage says what is wrong with the shape of a token whose signature is not good, where
+// copying it explains that; else that the signature is not the key's. It quotes nothing of
+// the token. The algorithm is empty where several keys were tried.
+func damage(text, algorithm string) string {
+	problem := shapeProblem(text)
+	if problem != "" {
+		return problem
+	}
+	length := len(text) - strings.LastIndexByte(text, '.') - 1
+	switch {
+	case strings.ContainsAny(text, `"'`):
+		return "there are quotation marks around or in the token: leave them out"
+	case strings.Contains(text, "%"):
+		return "the token was escaped on its way (%0A is a line break, %20 a space): send it without"
+	case strings.ContainsAny(text, " \t\r\n"):
+		return "there is white space in the token: leave it out"
+	case strange.MatchString(text):
+		return "there are characters in the token that none has: it was changed on its way"
+	case algorithm == "":
+		return "the signature is of none of the keys: the token was made with another one, or changed"
+	case lengths[algorithm] != 0 && lengths[algorithm] != length:
+		return "the token's signature is not as long as the key's: its end was cut off or added to, or its alg is not the key's"
+	}
+	return notTheKeys
 }
 
 // shapeProblem is told before the signature where that is more work to verify. A JWE has
@@ -105,7 +160,7 @@ func shapeProblem(text string) string {
 		return "the token is longer than 8 KiB"
 	}
 	if strings.Count(text, ".") != 2 {
-		return "the token is not three segments"
+		return "the token is not three segments with a dot between: part of it is missing, or it is no JWT"
 	}
 	return ""
 }
@@ -129,19 +184,27 @@ func signedByAny(text string, last int, keys []*key.Key) (string, string) {
 	first := strings.IndexByte(text, '.')
 	h, problem := readHeader(text[:first])
 	if problem != "" {
-		return "", problem
+		return "", unreadable(text, problem)
 	}
 	reason := NoKey
 	for _, k := range keys {
 		if mismatch(h, k) != "" {
 			continue
 		}
-		reason = "the signature is of none of the keys"
 		if key.Verify(k, text[:last], text[last+1:]) {
 			return text[first+1 : last], ""
 		}
+		reason = damage(text, "")
 	}
 	return "", reason
+}
+
+// unreadable says why a header could not be read: by damage, or by what it says.
+func unreadable(text, problem string) string {
+	if strange.MatchString(text) {
+		return damage(text, "")
+	}
+	return problem
 }
 
 // NoKey is the reason why a token is refused that names a key which nobody has.
@@ -231,10 +294,10 @@ func Open(segment string, rules *Rules, now int64) (*Token, string) {
 		return nil, "the token's claims are not a JSON object"
 	}
 	subject, _ := claims["sub"].(string)
-	if subject == "" {
-		return nil, "the token has no sub, or one that is not text"
+	if subject == "" || rules.subjects != nil {
+		return openElsewhere(claims, content, rules, now)
 	}
-	t := &Token{Subject: subject, Claims: claims}
+	t := &Token{Subject: subject, claims: claims, content: content}
 	// Portal's own tokens hold sub and iat, and nothing else is asked of them.
 	if rules.plain && len(claims) == 2 {
 		issued := date(claims["iat"])
@@ -245,10 +308,50 @@ func Open(segment string, rules *Rules, now int64) (*Token, string) {
 	return complete(t, rules, now)
 }
 
+// openElsewhere opens a token whose subject is the first of the claims that is text.
+func openElsewhere(claims map[string]interface{}, content []byte, rules *Rules, now int64) (*Token, string) {
+	if rules.subjects == nil {
+		return nil, "the token has no sub, or one that is not text; token.subject may name another claim"
+	}
+	for _, name := range rules.subjects {
+		subject := textOf(claims, name)
+		if subject != "" {
+			return complete(&Token{Subject: subject, claims: claims, content: content}, rules, now)
+		}
+	}
+	return nil, "the token has none of the claims in token.subject as text"
+}
+
+// textOf is a claim that is text; empty where there is none.
+func textOf(claims map[string]interface{}, name string) string {
+	value, _ := Claim(claims, name)
+	text, _ := value.(string)
+	return text
+}
+
+// Digits are the claims with every number as json.Number, as it stands in the token: a
+// float64 would make another one of 9007199254740993. Only few tokens' numbers are asked
+// for, once all else is checked, so the others are not parsed twice.
+func Digits(t *Token) map[string]interface{} {
+	if t.content == nil {
+		return t.claims
+	}
+	var claims map[string]interface{}
+	// Open has parsed it to its end already, more strictly.
+	decoder := json.NewDecoder(bytes.NewReader(t.content))
+	decoder.UseNumber()
+	if decoder.Decode(&claims) != nil {
+		claims = nil
+	}
+	t.claims = claims
+	t.content = nil
+	return claims
+}
+
 func complete(t *Token, rules *Rules, now int64) (*Token, string) {
 	problem := timeProblem(t, rules, now)
 	if problem == "" {
-		problem = partyProblem(t.Claims, rules)
+		problem = partyProblem(t.claims, rules)
 	}
 	if problem != "" {
 		return nil, problem
@@ -258,19 +361,19 @@ func complete(t *Token, rules *Rules, now int64) (*Token, string) {
 
 // timeProblem checks exp, nbf and iat (RFC 7519 §4.1.4 to §4.1.6) and sets Until.
 func timeProblem(t *Token, rules *Rules, now int64) string {
-	issued, present := t.Claims["iat"]
+	issued, present := t.claims["iat"]
 	iat := int64(0)
 	if present {
 		iat = date(issued)
-		if iat == 0 {
-			return "the token's iat is not a date"
+		if iat <= 0 {
+			return "the token's iat " + dateProblem(iat)
 		}
 		if iat > now+rules.Leeway {
 			return "the token was issued in the future (iat)"
 		}
 	}
-	_, expires := t.Claims["exp"]
-	_, begins := t.Claims["nbf"]
+	_, expires := t.claims["exp"]
+	_, begins := t.claims["nbf"]
 	if expires || begins {
 		problem := spanProblem(t, rules, now)
 		if problem != "" {
@@ -287,22 +390,22 @@ func timeProblem(t *Token, rules *Rules, now int64) string {
 }
 
 func spanProblem(t *Token, rules *Rules, now int64) string {
-	value, present := t.Claims["exp"]
+	value, present := t.claims["exp"]
 	if present {
 		exp := date(value)
-		if exp == 0 {
-			return "the token's exp is not a date"
+		if exp <= 0 {
+			return "the token's exp " + dateProblem(exp)
 		}
 		if exp+rules.Leeway <= now {
 			return "the token has expired"
 		}
 		t.Until = exp + rules.Leeway
 	}
-	value, present = t.Claims["nbf"]
+	value, present = t.claims["nbf"]
 	if present {
 		nbf := date(value)
-		if nbf == 0 {
-			return "the token's nbf is not a date"
+		if nbf <= 0 {
+			return "the token's nbf " + dateProblem(nbf)
 		}
 		if nbf > now+rules.Leeway {
 			return "the token is not valid yet (nbf)"
@@ -325,14 +428,29 @@ func ageProblem(t *Token, rules *Rules, iat, now int64) string {
 	return ""
 }
 
-// date reads a NumericDate in seconds since 1970; 0 where it is none. What lies outside
-// 0 < f < 2⁵³ is none: converting it would give different numbers on different machines.
+// lastDate is the end of the year 9999, in seconds since 1970. Milliseconds in the place
+// of seconds are later from the year 1978 on.
+const lastDate = 253402300799
+
+// date reads a NumericDate in seconds since 1970 (RFC 7519 §2); 0 where it is none, -1
+// where it lies beyond the year 9999. What lies outside 0 < f < 2⁵³ is none: converting it
+// would give different numbers on different machines.
 func date(value interface{}) int64 {
 	f, ok := value.(float64)
 	if !ok || f < 1 || f >= 1<<53 {
 		return 0
 	}
+	if f > lastDate {
+		return -1
+	}
 	return int64(f)
+}
+
+func dateProblem(date int64) string {
+	if date < 0 {
+		return "lies beyond the year 9999: it must be in seconds, not milliseconds"
+	}
+	return "is not a date"
 }
 
 // partyProblem checks iss, aud and jti.

@@ -1,0 +1,143 @@
+package access
+
+import (
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"unicode/utf8"
+)
+
+// maxPath bounds the paths that can be public, in bytes: what is compared by expressions
+// must not be a megabyte.
+const maxPath = 8 << 10
+
+var (
+	// ambiguous is what an app may read differently, in a path that is decoded once: control
+	// characters, backslashes, path parameters, what ends a path elsewhere, empty and dot
+	// segments, and what decodes once more (CVE-2026-48020, CVE-2026-40912).
+	ambiguous = regexp.MustCompile(`[\x00-\x1f\x7f-\x{9f}\\;?#]|//|/\.\.?(?:/|$)|%[0-9A-Fa-f]{2}`)
+	slash     = regexp.MustCompile(`%2[fF]`)
+)
+
+// isAmbiguous reports whether apps may take the decoded path for another one.
+func isAmbiguous(path string) bool {
+	return ambiguous.MatchString(path) || !utf8.ValidString(path)
+}
+
+// Ordinary returns what matches the decoded paths for which Find is not needed to know
+// that the last rule holds, when it does not match.
+func Ordinary(rules Rules) *regexp.Regexp {
+	if rules[len(rules)-1].Public {
+		return regexp.MustCompile(``)
+	}
+	prefixes := make([]string, 0, len(rules))
+	for _, rule := range rules[:len(rules)-1] {
+		prefixes = append(prefixes, regexp.QuoteMeta(rule.Prefix))
+	}
+	return regexp.MustCompile(`^(?:` + strings.Join(prefixes, "|") + `)`)
+}
+
+// Find returns the rule for a request: that of the longest prefix with which the decoded
+// path begins. A path is public only where no app could read it as one that is not.
+func Find(rules Rules, r *http.Request) *Rule {
+	for _, rule := range rules {
+		if strings.HasPrefix(r.URL.Path, rule.Prefix) {
+			if rule.Public && (len(r.RequestURI) > maxPath || !rule.plain.MatchString(r.RequestURI)) {
+				return findSlow(rules, rule, r)
+			}
+			return rule
+		}
+	}
+	return rules[len(rules)-1]
+}
+
+func longest(rules Rules, path string) *Rule {
+	for _, rule := range rules {
+		if strings.HasPrefix(path, rule.Prefix) {
+			return rule
+		}
+	}
+	return rules[len(rules)-1]
+}
+
+// findSlow looks closely at a path that a public prefix begins. It is public if it is so
+// both where %2F is a slash and where it is data.
+func findSlow(rules Rules, rule *Rule, r *http.Request) *Rule {
+	path := r.URL.Path
+	escaped := r.URL.EscapedPath()
+	if len(escaped) > maxPath || path == "" || path[0] != '/' || isAmbiguous(path) || target(r) != escaped {
+		return rule.private
+	}
+	if rule.rivals != nil && rule.rivals.MatchString(path) {
+		return rival(rules, rule, path)
+	}
+	if !strings.Contains(escaped, "%") {
+		return rule
+	}
+	data, err := url.PathUnescape(slash.ReplaceAllString(escaped, "%252F"))
+	if err != nil || longest(rules, data) != rule || rule.rivals != nil && rule.rivals.MatchString(data) {
+		return rule.private
+	}
+	return rule
+}
+
+// target is the escaped path that Traefik's proxies send, which is that of RequestURI; it
+// may be a whole address (RFC 9112 §3.2.2). It is empty where that is neither.
+func target(r *http.Request) string {
+	path, _, _ := strings.Cut(r.RequestURI, "?")
+	if path != "" && path[0] == '/' {
+		return path
+	}
+	address, err := url.ParseRequestURI(r.RequestURI)
+	if err != nil || address.Host == "" {
+		return ""
+	}
+	return address.EscapedPath()
+}
+
+// rival is the private rule that keeps a path from being public.
+func rival(rules Rules, rule *Rule, path string) *Rule {
+	for _, other := range rules {
+		if other.beginning != nil && other.beginning.MatchString(path) {
+			return other
+		}
+	}
+	return rule.private
+}
+
+// beginningOf matches the decoded paths that a private prefix covers: when case does not
+// count, because to some apps it does not, and without the slash at its end, because to
+// some apps that is the same page.
+func beginningOf(prefix string) string {
+	bare := strings.TrimSuffix(prefix, "/")
+	if bare == prefix {
+		return `(?i:` + regexp.QuoteMeta(prefix) + `)`
+	}
+	return `(?i:` + regexp.QuoteMeta(bare) + `(?:/|\z))`
+}
+
+// setRivals finds for a public rule the private rules with a longer prefix, and what needs
+// no closer look.
+func setRivals(longer Rules, rule *Rule) {
+	var beginnings []string
+	for _, other := range longer {
+		if !other.Public {
+			beginnings = append(beginnings, beginningOf(other.Prefix))
+		}
+	}
+	rule.plain = nothing
+	if beginnings != nil {
+		rule.rivals = regexp.MustCompile(`^(?:` + strings.Join(beginnings, "|") + `)`)
+	} else if rule.Prefix != "" {
+		rule.plain = regexp.MustCompile(`^` + regexp.QuoteMeta(strings.TrimSuffix(rule.Prefix, "/")) + plain)
+	} else {
+		rule.plain = regexp.MustCompile(`^` + plain)
+	}
+}
+
+// plain is how a path goes on that needs no closer look: what cannot be escaped, or means
+// the same if it is, no empty and no dot segment, and any query.
+const plain = `[A-Za-z0-9_~!$&'()*+,=:@.-]*(?:/[A-Za-z0-9_~!$&'()*+,=:@-][A-Za-z0-9_~!$&'()*+,=:@.-]*)*(?:\?|$)`
+
+var nothing = regexp.MustCompile(`[^\x{0}-\x{10FFFF}]`)

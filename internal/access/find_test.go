@@ -1,0 +1,229 @@
+package access
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"unicode"
+
+	"github.com/getportal/ptlauth/internal/option"
+	"github.com/getportal/ptlauth/internal/placeholder"
+)
+
+// rulesOf reads paths as an operator writes them.
+func rulesOf(t testing.TB, paths map[string]string) Rules {
+	t.Helper()
+	var entries []interface{}
+	for prefix, access := range paths {
+		entries = append(entries, map[string]interface{}{"prefix": prefix, "access": access})
+	}
+	report := &option.Report{}
+	rules := Read(option.Open(report, "", map[string]interface{}{"paths": entries}), &placeholder.Portal{})
+	if len(report.Problems()) > 0 {
+		t.Fatal(report.String())
+	}
+	return rules
+}
+
+// find returns the rule for a request line's target; nil where a server would refuse it.
+func find(rules Rules, target string) *Rule {
+	// As net/http's server reads it.
+	address, err := url.ParseRequestURI(target)
+	if err != nil {
+		return nil
+	}
+	return Find(rules, &http.Request{URL: address, RequestURI: target})
+}
+
+func TestFind(t *testing.T) {
+	public := map[string]string{"/": "public", "/admin": "private", "/wiki/Special:": "private", "/@me": "private", "/a(b)!'*c": "private", "/k": "private", "/area/": "private", "/x/admin": "private", "/über uns": "private"}
+	private := map[string]string{"/share": "public", "/share/admin": "private", "/caf%C3%A9 bar": "public"}
+	for _, test := range []struct {
+		name   string
+		paths  map[string]string
+		target string
+		public bool
+	}{
+		{"a plain path is public", public, "/page", true},
+		{"so it is with a query", public, "/page?next=/admin", true},
+		{"a whole address is", public, "http://chat.example.com/page", true},
+		{"a plain private path is not", public, "/admin", false},
+		{"nor as a whole address", public, "http://chat.example.com/admin", false},
+		{"a target that is no path is not", public, "x:admin", false},
+		{"nor is the asterisk", public, "*", false},
+		{"an escaped colon is a colon", public, "/wiki/Special%3ALogin", false},
+		{"an escaped at sign is one", public, "/%40me", false},
+		{"punctuation in a prefix is itself", public, "/a(b)!'*c", false},
+		{"escaped or not", public, "/a%28b%29%21%27%2Ac", false},
+		{"the Kelvin sign is a k", public, "/%E2%84%AA", false},
+		{"and a capital one is too", public, "/K", false},
+		{"a prefix that ends in a slash covers itself without it", public, "/area", false},
+		{"and does not cover its neighbours", public, "/areas", true},
+		{"a private prefix with a blank and an umlaut protects", public, "/%C3%BCber%20uns", false},
+		{"also capital ones", public, "/%C3%9CBER%20UNS", false},
+		{"an escaped question mark is never public", public, "/page%3F", false},
+		{"nor is a number sign", public, "/page%23", false},
+		{"an escaped slash as data below a public prefix is public", public, "/user%2F-%2Fstate", true},
+		{"also in small letters", public, "/@scope%2fname", true},
+		{"where either reading is private it is not", public, "/x%2Fadmin", false},
+		{"nor where it is a slash too much", public, "/page%2F", true},
+		{"two slashes in either reading are not", public, "/page/%2Fx", false},
+		{"dot segments in either reading are not", public, "/page%2F..%2Fadmin", false},
+		{"what decodes once more is not", public, "/%2561dmin", false},
+		{"an escaped slash that decodes once more is not", public, "/x%252Fadmin", false},
+		{"bytes that are no UTF-8 are not", public, "/%ff", false},
+		{"an overlong slash is not", public, "/x%c0%afadmin", false},
+		{"a backslash is not", public, "/page%5Cx", false},
+		{"path parameters are not", public, "/page;x=1", false},
+		{"nor are escaped ones", public, "/page%3Bx", false},
+		{"harmless escapes are public", private, "/share/a%2Bb", true},
+		{"an escaped at sign is, where it is nobody's", private, "/share/user%40host", true},
+		{"a public prefix with a blank and an accent is found", private, "/caf%C3%A9%20bar", true},
+		{"a public prefix in other case is not it", private, "/SHARE/x", false},
+		{"an escaped public prefix is it", private, "/%73hare/x", true},
+		{"a private prefix below it in other case is private", private, "/share/ADMIN", false},
+		{"escaped as well", private, "/share/%41dmin", false},
+		{"a path of 9,000 bytes is not public", private, "/share/" + strings.Repeat("a", 9000), false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			rule := find(rulesOf(t, test.paths), test.target)
+			if rule == nil {
+				t.Fatalf("%q is no target", test.target)
+			}
+			if rule.Public != test.public {
+				t.Errorf("%q is public: %t, by the rule of %q", test.target, rule.Public, rule.Prefix)
+			}
+		})
+	}
+	t.Run("a path that a middleware in front has changed for us alone is not public", func(t *testing.T) {
+		address, _ := url.ParseRequestURI("/page")
+		if Find(rulesOf(t, public), &http.Request{URL: address, RequestURI: "/admin"}).Public {
+			t.Error("it is")
+		}
+	})
+}
+
+// TestFindLastAtAGlance: what a handler knows without Find is what Find says.
+func TestFindLastAtAGlance(t *testing.T) {
+	rules := rulesOf(t, map[string]string{"/share": "public", "/api.v1": "private"})
+	ordinary := Ordinary(rules)
+	for target, isLast := range map[string]bool{"/": true, "/page": true, "/share": false, "/%73hare": false, "/api.v1/x": false, "/apixv1": true} {
+		rule := find(rules, target)
+		address, _ := url.ParseRequestURI(target)
+		if !ordinary.MatchString(address.Path) && rule != rules[len(rules)-1] {
+			t.Errorf("%q is taken for the last rule's and is that of %q", target, rule.Prefix)
+		}
+		if got := !ordinary.MatchString(address.Path); got != isLast {
+			t.Errorf("%q is the last rule's at a glance: %t", target, got)
+		}
+	}
+	if !Ordinary(rulesOf(t, map[string]string{"/": "public"})).MatchString("/any") {
+		t.Error("where all is public, a path is not looked at")
+	}
+}
+
+// readings are the paths that apps of all kinds may take a target for.
+func readings(target string) []string {
+	path, _, _ := strings.Cut(target, "?")
+	if address, err := url.Parse(target); err == nil && address.Host != "" {
+		path = address.EscapedPath()
+	}
+	all := []string{path}
+	add := func(edit func(string) string) {
+		for _, one := range all {
+			if other := edit(one); other != one {
+				all = append(all, other)
+			}
+		}
+	}
+	decode := func(text string) string {
+		decoded, err := url.PathUnescape(text)
+		if err != nil {
+			return text
+		}
+		return decoded
+	}
+	add(decode)
+	add(decode)
+	add(func(text string) string { return strings.ReplaceAll(text, `\`, "/") })
+	add(func(text string) string { head, _, _ := strings.Cut(text, ";"); return head })
+	add(func(text string) string { head, _, _ := strings.Cut(text, "?"); return head })
+	add(func(text string) string { head, _, _ := strings.Cut(text, "#"); return head })
+	add(func(text string) string { head, _, _ := strings.Cut(text, "\x00"); return head })
+	add(resolve)
+	return all
+}
+
+// resolve collapses slashes and resolves dot segments.
+func resolve(path string) string {
+	var kept []string
+	for _, segment := range strings.Split(path, "/") {
+		switch segment {
+		case "", ".":
+		case "..":
+			if len(kept) > 0 {
+				kept = kept[:len(kept)-1]
+			}
+		default:
+			kept = append(kept, segment)
+		}
+	}
+	return "/" + strings.Join(kept, "/")
+}
+
+// folded is a text as an app that does not mind case compares it.
+func folded(text string) string {
+	return strings.Map(func(r rune) rune {
+		least := r
+		for other := unicode.SimpleFold(r); other != r; other = unicode.SimpleFold(other) {
+			least = min(least, other)
+		}
+		return least
+	}, text)
+}
+
+// FuzzFind wants no app to read a public path as a private one, whatever it does to paths.
+func FuzzFind(f *testing.F) {
+	for _, seed := range []string{
+		"/page", "/admin", "/%61dmin", "/page%2Fx", "/a%2F..%2Fadmin", "/page;/../admin", "x:admin", "//admin", "/share/x", "/share/ADMIN",
+		"/%2561dmin", "/\u212A", "/%E2%84%AA", "http://h/admin", "/share%2Fadmin", "/area", "/AREA%2f", "/page?x", "/page%3F/admin", "/wiki/special%3a",
+	} {
+		f.Add(seed)
+	}
+	public := rulesOf(f, map[string]string{"/": "public", "/admin": "private", "/k": "private", "/area/": "private", "/wiki/Special:": "private", "/x/admin": "private"})
+	private := rulesOf(f, map[string]string{"/share": "public", "/share/admin": "private", "/share/k/": "private"})
+	f.Fuzz(func(t *testing.T, target string) {
+		if strings.ContainsAny(target, " \r\n") {
+			return // it would not arrive in one piece
+		}
+		for _, rules := range []Rules{public, private} {
+			rule := find(rules, target)
+			if rule == nil || !rule.Public {
+				continue
+			}
+			for _, path := range readings(target) {
+				for _, other := range rules {
+					if other.Public || len(other.Prefix) <= len(rule.Prefix) {
+						continue
+					}
+					bare := strings.TrimSuffix(other.Prefix, "/")
+					if strings.HasPrefix(folded(path), folded(other.Prefix)) || bare != other.Prefix && folded(path) == folded(bare) {
+						t.Errorf("%q is public by the rule of %q, and an app may read it as %q, which is private by that of %q", target, rule.Prefix, path, other.Prefix)
+					}
+				}
+				if !strings.HasPrefix(path, rule.Prefix) && decodedOnce(target) == path {
+					t.Errorf("%q is public by the rule of %q, and is %q", target, rule.Prefix, path)
+				}
+			}
+		}
+	})
+}
+
+func decodedOnce(target string) string {
+	address, err := url.ParseRequestURI(target)
+	if err != nil {
+		return ""
+	}
+	return address.Path
+}
