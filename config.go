@@ -224,6 +224,8 @@ type Config struct {
 	// X-Forwarded-Host, X-Forwarded-Uri, X-Forwarded-Method, X-Forwarded-Proto and the
 	// terminal's cookie. Portal's own auth endpoint wakes and keeps its apps by that.
 	// Nobody waits for it.
+	// Apps are told apart by their hosts, without ports: no more than 256 that terminals
+	// use, and 64 that only anonymous visitors use.
 	//
 	//   - activity.url (address): who is told
 	//   - activity.interval (duration, default 5s): at most once per app in this time
@@ -256,12 +258,12 @@ type Config struct {
 	CrossOriginProtection interface{} `json:"crossOriginProtection,omitempty"`
 
 	// TrustedOrigins are other origins whose pages may, such as https://app.example.com, or
-	// https://*.example.com for any one label. null is the origin of a sandboxed page or a
-	// local file, file:// that of some web views. A host is written as browsers send it
-	// (xn--…). The app's own origin is the host that was asked for, or what Traefik has in
-	// X-Forwarded-Host, which its entry points take from clients that are not trusted.
+	// https://*.example.com, where the asterisk is one label (for frames, one or several).
+	// International names are written as browsers send them, xn--…; the words null (pages in
+	// a sandbox) and file:// (files, as in Electron and Cordova) name no host, and trust all
+	// pages of that kind.
 	//
-	//   - trustedOrigins (one or several origins): other origins that may act with the visitor's cookie
+	//   - trustedOrigins (one or several origins): other origins that may act with the visitor's cookie; https://*.example.com for one label
 	TrustedOrigins interface{} `json:"trustedOrigins,omitempty"`
 
 	// Strip are further headers to take out of every request, however they are spelled; an
@@ -322,7 +324,7 @@ func compile(config *Config) (*policy, *option.Report) {
 	section := top.Section("token")
 	token.ReadSubject(p.tokenRules, section)
 	p.carriers = carrier.Read(section, access.Injected(p.rules))
-	p.strip = header.ReadStrip(top, access.Injected(p.rules), p.carriers.Header)
+	p.strip = header.ReadStrip(top, header.Reading{Injected: access.Injected(p.rules), Token: p.carriers.Header, Forward: p.carriers.Forward})
 	checkLogin(top, p)
 	if p.refresh < 100*time.Millisecond || p.refresh > time.Hour {
 		top.Problem("refresh", "is not between 100ms and 1h")
