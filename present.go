@@ -157,14 +157,15 @@ func look(g *gate, before *view, at time.Time) bool {
 func finish(g *gate, flights []context.Context, at time.Time) {
 	p := g.present
 	go func() {
-		defer endLook(p)
 		defer func() {
 			if recover() != nil {
 				journal.Error(g.name + " could not look at its keys and terminals: please report this as a bug of ptlauth")
 			}
+			endLook(p)
 		}()
 		source.Wait(flights, at.Add(grace-margin))
-		p.known.Store(newView(g, latest(p), at))
+		v := newView(g, latest(p), at)
+		p.known.Store(v)
 	}()
 }
 

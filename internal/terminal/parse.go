@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"regexp"
 	"strconv"
 	"strings"
 	"unicode/utf16"
@@ -125,7 +126,7 @@ func noJSON(content []byte, flaw *json.SyntaxError) string {
 		return notList + where + " closes a bracket after a comma: take out the comma, which stands between entries only"
 	case c == '\'':
 		return notList + where + " has text in single quotes: JSON's are double ones"
-	case strings.HasPrefix(flaw.Error(), "exceeded max depth"):
+	case strings.HasSuffix(flaw.Error(), "exceeded max depth"):
 		return notList + where + " has more brackets in each other than any list"
 	case strings.HasSuffix(flaw.Error(), "after top-level value"):
 		return notList + where + " goes on after the list has ended"
@@ -179,10 +180,16 @@ func twice(content []byte, list []*Terminal) string {
 	return "lists one id twice: keep one of the two"
 }
 
+// slip is a member that is taken for `user`; it is searched for only where the word is.
+var slip = regexp.MustCompile(`"username"[ \t\r\n]*:`)
+
 // userSlip finds what would make each device a user of its own without a word.
 func userSlip(content []byte, list []*Terminal) string {
-	at := bytes.Index(content, []byte(`"username"`))
-	if at < 0 {
+	if !bytes.Contains(content, []byte(`"username"`)) {
+		return ""
+	}
+	at := slip.FindIndex(content)
+	if at == nil {
 		return ""
 	}
 	for _, t := range list {
@@ -190,7 +197,7 @@ func userSlip(content []byte, list []*Terminal) string {
 			return ""
 		}
 	}
-	return "has `username` (line " + lineAt(content, at) + ") and nowhere `user`: write `user`, else each device is a user of its own"
+	return "has `username` (line " + lineAt(content, at[0]) + ") and nowhere `user`: write `user`, else each device is a user of its own"
 }
 
 // lineAt is the number of the line in which a byte stands.
