@@ -16,11 +16,10 @@ import (
 func deny(g *gate, w http.ResponseWriter, r *http.Request, v *verdict) {
 	// Traefik's access log shows it as the one who asked.
 	r.URL.User = nil
-	reason := v.reason
-	if reason == carrier.NoToken {
-		reason = carrier.Why(g.policy.carriers, r)
+	if v.reason == carrier.NoToken {
+		v.reason = carrier.Why(g.policy.carriers, r)
 	}
-	journal.Denied(g.answered, v.status, r, reason)
+	journal.Denied(g.answered, v.status, r, v.reason)
 	if g.policy.login == nil || v.status != http.StatusUnauthorized || !sendToLogin(g, w, r) {
 		denial.Write(w, r, v.status, v.failure)
 	}

@@ -22,7 +22,7 @@ type verdict struct {
 	text     string // the token as it came
 	// byCookie tells that a browser may have sent the token of its own accord.
 	byCookie bool
-	// ours reports that the signature is of one of our keys, whether or not the token is good.
+	// ours reports that the signature is of one of our keys, though the token is not good.
 	ours bool
 }
 
@@ -78,7 +78,7 @@ func lookAgain(p *policy, current *view, text string, byCookie bool) *verdict {
 	if !key.Again(p.keys) {
 		return refuse(current, token.NoKey)
 	}
-	fresh, _ := key.Look(p.keys, p.refresh)
+	fresh, _ := key.Ready(p.keys)
 	segment, problem := token.Signed(text, fresh)
 	if problem != "" {
 		return refuse(current, problem)
@@ -103,14 +103,14 @@ func pair(p *policy, current *view, text string, byCookie bool, t *token.Token) 
 	who := terminal.Find(current.registry, t.Subject)
 	if who == nil {
 		// A device that was paired a moment ago should not have to wait.
-		who = terminal.Find(terminal.Look(p.terminals, p.refresh), t.Subject)
+		who = terminal.Again(p.terminals, p.refresh, t.Subject)
 	}
 	if who == nil {
 		v := refused(http.StatusUnauthorized, denial.BadToken, "the terminal is not paired")
 		v.ours = true
 		return v
 	}
-	return &verdict{status: http.StatusOK, terminal: who, token: t, text: text, byCookie: byCookie, ours: true}
+	return &verdict{status: http.StatusOK, terminal: who, token: t, text: text, byCookie: byCookie}
 }
 
 // choose takes the one good token among several, and marks those that must not reach the
@@ -129,7 +129,7 @@ func choose(p *policy, current *view, found *carrier.Found) *verdict {
 	var chosen *verdict
 	for i, candidate := range candidates {
 		v := judge(p, current, candidate.Token, candidate.ByCookie)
-		candidates[i].Ours = v.ours
+		candidates[i].Ours = v.ours || v.status == http.StatusOK
 		switch {
 		case chosen == nil || chosen.status != http.StatusOK && v.status == http.StatusOK:
 			chosen = v

@@ -43,6 +43,7 @@ func TestInterpreterTraps(t *testing.T) {
 		{"an assertion in a loop whose ok comes second", `func f(a []any) { for _, x := range a { s, ok := x.(string); if s != "" || ok { g(s) } } }`, "iteration before"},
 		{"a map in a loop", `func f(m map[int]int) { for { n, _ := m[1]; g(n) } }`, "iteration before"},
 		{"a select", `func f(a, b chan int) { select { case <-a: case <-b: } }`, "share its channels"},
+		{"two conditions of a case", `func f(a, b bool) { switch { case a, b: g() } }`, "write ||"},
 		{"a goroutine without recover", `func f() { go g() }`, "goroutine"},
 	} {
 		t.Run(test.name+" is found", func(t *testing.T) {
@@ -82,11 +83,23 @@ func traps(node ast.Node) []string {
 		}
 	case *ast.ForStmt:
 		return loopTraps(n.Body)
+	case *ast.SwitchStmt:
+		return switchTraps(n)
 	case *ast.SelectStmt:
 		return []string{"all goroutines at a select share its channels: one waits for another's"}
 	case *ast.GoStmt:
 		if _, ok := n.Call.Fun.(*ast.FuncLit); !ok {
 			return []string{"a goroutine that does not recover its panic ends Traefik: start a closure that does"}
+		}
+	}
+	return nil
+}
+
+// switchTraps looks for the conditions of a case that Yaegi does not look at.
+func switchTraps(n *ast.SwitchStmt) []string {
+	for _, clause := range n.Body.List {
+		if n.Tag == nil && len(clause.(*ast.CaseClause).List) > 1 {
+			return []string{"of several conditions of a case the first alone is looked at: write ||"}
 		}
 	}
 	return nil

@@ -87,7 +87,7 @@ func outlives(t *token.Token, current *view) bool {
 func prepare(g *gate, r *http.Request, rule *access.Rule, v *verdict) string {
 	p := g.policy
 	if p.activity != nil {
-		activity.Tell(p.activity, use(p, r, v))
+		activity.Tell(p.activity, use(g, r, v))
 		// Who is anonymous is remembered for all hosts.
 		if p.refresh > p.activity.Interval || v.token == nil && g.app == nil {
 			return ""
@@ -130,12 +130,15 @@ func takeOver(g *gate, w http.ResponseWriter, r *http.Request, rule *access.Rule
 }
 
 // use is what Portal is told of an admitted request.
-func use(p *policy, r *http.Request, v *verdict) activity.Use {
+func use(g *gate, r *http.Request, v *verdict) activity.Use {
 	u := activity.Use{
 		Host:   r.Host,
-		URI:    carrier.WithoutQuery(p.carriers, r.URL.RequestURI()),
+		URI:    carrier.WithoutQuery(g.policy.carriers, r.URL.RequestURI()),
 		Method: r.Method,
 		Proto:  scheme(r),
+	}
+	if g.app != nil {
+		u.App = g.app.app.Name
 	}
 	if v.token != nil {
 		u.Cookie = carrier.DefaultCookie + "=" + v.text

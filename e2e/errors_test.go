@@ -139,7 +139,7 @@ func TestForwardedAddress(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts Traefik")
 	}
-	secret, _ := keyring(t)
+	secret, tokens := keyring(t)
 	app := newRecording(t)
 	proxy := start(t, traefik.Options{
 		Static:  `{entryPoints: {tunnel: {address: "127.0.0.1:0", forwardedHeaders: {trustedIPs: [127.0.0.1]}}}}`,
@@ -183,6 +183,39 @@ func TestForwardedAddress(t *testing.T) {
 		})
 	}
 	nothingArrived(t, app)
+
+	for _, test := range []struct {
+		name, door, forwarded string
+		status                int
+	}{
+		{"a page of the host that a tunnel names acts for the user", "tunnel", "notes.example.com", http.StatusOK},
+		{"so it does where proxies stand one behind the other", "tunnel", "notes.example.com, inner.lan", http.StatusOK},
+		{"another one's does not", "tunnel", "other.example.com", http.StatusForbidden},
+		{"nor one of the host that a client names", "web", "notes.example.com", http.StatusForbidden},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, proxy.URL(test.door)+"/room", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			request.Host = "inner.lan:8080"
+			request.Header = http.Header{
+				"Cookie": {"authorization=" + tokens["portal"]}, "Origin": {"https://notes.example.com"}, "X-Forwarded-Host": {test.forwarded},
+			}
+			response, err := anyCertificate(t).RoundTrip(request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			response.Body.Close()
+			if response.StatusCode != test.status {
+				t.Errorf("got %d, want %d", response.StatusCode, test.status)
+			}
+			if test.status == http.StatusOK {
+				<-app.raw
+			}
+			nothingArrived(t, app)
+		})
+	}
 }
 
 // anyCertificate takes Traefik's own certificate.

@@ -34,7 +34,8 @@ http:
           keys:
             - {secret: the-spare-secret-of-36-characters-or-so, id: spare}
             - {secretFile: LONG-FILE, algorithm: HS512}
-          token: {cookie: session, header: Authorization, forward: true}
+          token: {cookie: session, header: Authorization, forward: true, subject: [device, sub]}
+          strip: [X-Role, -X-Webauth-Role, Grafana-*]
           leeway: 60
           require:
             role: [admin, owner]
@@ -53,7 +54,6 @@ http:
             - {prefix: /open, access: public, headers: {X-Area: "the lobby"}}
             - {prefix: /reports, headers: {X-Area: "reports, monthly"}}
           loginURL: https://login.example.com/?next={url}
-          strip: [X-App-*, -Remote-Email]
           trustedOrigins: ["https://*.example.org"]
 `
 	fullTOML = `
@@ -61,9 +61,9 @@ http:
   secretFile = "SECRET-FILE"
   leeway = 60
   loginURL = "https://login.example.com/?next={url}"
-  strip = ["X-App-*", "-Remote-Email"]
   trustedOrigins = ["https://*.example.org"]
-  token = {cookie = "session", header = "Authorization", forward = true}
+  token = {cookie = "session", header = "Authorization", forward = true, subject = ["device", "sub"]}
+  strip = ["X-Role", "-X-Webauth-Role", "Grafana-*"]
   portal = {id = "abcdefghij", domain = "example.com"}
   [[http.middlewares.auth.plugin.ptlauth.keys]]
     secret = "the-spare-secret-of-36-characters-or-so"
@@ -105,7 +105,8 @@ spec:
       keys:
         - {secret: the-spare-secret-of-36-characters-or-so, id: spare}
         - {secretFile: LONG-FILE, algorithm: HS512}
-      token: {cookie: session, header: Authorization, forward: true}
+      token: {cookie: session, header: Authorization, forward: true, subject: [device, sub]}
+      strip: [X-Role, -X-Webauth-Role, Grafana-*]
       leeway: 60
       require:
         role: [admin, owner]
@@ -124,7 +125,6 @@ spec:
         - {prefix: /open, access: public, headers: {X-Area: "the lobby"}}
         - {prefix: /reports, headers: {X-Area: "reports, monthly"}}
       loginURL: https://login.example.com/?next={url}
-      strip: [X-App-*, -Remote-Email]
       trustedOrigins: ["https://*.example.org"]
 `
 	// A label's dot nests, so realm.level is the claim level in the claim realm.
@@ -137,6 +137,8 @@ keys[1].algorithm=HS512
 token.cookie=session
 token.header=Authorization
 token.forward=true
+token.subject=device,sub
+strip=X-Role,-X-Webauth-Role,Grafana-*
 leeway=60
 require.role=admin,owner
 require.realm.level=5
@@ -157,7 +159,6 @@ paths[0].headers.X-Area=the lobby
 paths[1].prefix=/reports
 paths[1].headers.X-Area=reports, monthly
 loginURL=https://login.example.com/?next={url}
-strip=X-App-*,-Remote-Email
 trustedOrigins=https://*.example.org
 `
 	fullKV = `
@@ -169,6 +170,11 @@ keys/1/algorithm=HS512
 token/cookie=session
 token/header=Authorization
 token/forward=true
+token/subject/0=device
+token/subject/1=sub
+strip/0=X-Role
+strip/1=-X-Webauth-Role
+strip/2=Grafana-*
 leeway=60
 require/role/0=admin
 require/role/1=owner
@@ -190,8 +196,6 @@ paths/0/headers/X-Area=the lobby
 paths/1/prefix=/reports
 paths/1/headers/X-Area=reports, monthly
 loginURL=https://login.example.com/?next={url}
-strip/0=X-App-*
-strip/1=-Remote-Email
 trustedOrigins=https://*.example.org
 `
 )
@@ -336,15 +340,20 @@ func visits(t *testing.T) ([]visit, *strings.Replacer) {
 	late := cookie(usual(ago(50)))
 	admin := cookie(usual(jwt.MapClaims{"role": []string{"guest", "admin"}}))
 	other := cookie(usual(jwt.MapClaims{"sub": "123456"}))
+	device := cookie(usual(jwt.MapClaims{"device": "123456"}))
+	with := func(header http.Header, names ...string) http.Header {
+		all := header.Clone()
+		for _, name := range names {
+			all.Set(name, "1")
+		}
+		return all
+	}
 	framed := cookie(usual(nil))
 	maps.Copy(framed, http.Header{
 		"Sec-Fetch-Dest": {"iframe"}, "Sec-Fetch-Site": {"cross-site"}, "Upgrade-Insecure-Requests": {"1"}, "Referer": {"https://notes.example.org/"},
 	})
-	mailed := cookie(usual(nil))
-	mailed["Remote-Email"] = []string{"ann@example.com"}
-	forged := maps.Clone(mailed)
-	maps.Copy(forged, http.Header{"X-App-User": {"mallory"}, "Remote-Name": {"mallory"}})
 	list := []visit{
+		{name: "a trusted origin's page may frame the app", header: framed, status: 200, app: ann(framed)},
 		{name: "the cookie of that name is taken", header: inCookie, status: 200, app: ann(inCookie)},
 		{name: "the default cookie is none", header: http.Header{"Cookie": {"authorization=" + usual(nil)}}, status: 401},
 		{name: "the header of that name is taken", header: inHeader, status: 200, app: ann(inHeader)},
@@ -359,6 +368,8 @@ func visits(t *testing.T) ([]visit, *strings.Replacer) {
 		{name: "a list of values is not one value", header: cookie(usual(jwt.MapClaims{"role": "admin,owner"})), status: 403},
 		{name: "the nested claim is required", header: cookie(usual(jwt.MapClaims{"realm": map[string]any{"level": 4}})), status: 403},
 		{name: "a terminal without a user is its own", header: other, status: 200, app: tablet(other)},
+		{name: "another claim names the terminal", header: device, status: 200, app: tablet(device)},
+		{name: "what is to be taken out is, and what is let through is not", header: with(inCookie, "X-Role", "X-Webauth-Role", "X-Webauth-User", "Grafana-Org"), status: 200, app: ann(with(inCookie, "X-Webauth-Role"))},
 		{name: "a terminal that is not paired is refused", header: cookie(usual(jwt.MapClaims{"sub": "zzz999"})), status: 401},
 		{
 			name: "the public path knows no visitor", path: "/open/door", status: 200,
@@ -366,8 +377,6 @@ func visits(t *testing.T) ([]visit, *strings.Replacer) {
 		},
 		{name: "the public path knows its visitor", path: "/open/door", header: inCookie, status: 200, app: ann(inCookie, "the lobby")},
 		{name: "a value keeps its comma", path: "/reports", header: inCookie, status: 200, app: ann(inCookie, "reports, monthly")},
-		{name: "a trusted origin's page may frame the app", header: framed, status: 200, app: ann(framed)},
-		{name: "what is stripped goes, and what is let through stays", header: forged, status: 200, app: ann(mailed)},
 		{
 			name: "a browser is sent to the login page", path: "/reports?a=b", header: http.Header{"Sec-Fetch-Mode": {"navigate"}},
 			status: 302, location: "https://login.example.com/?next=http%3A%2F%2Fchat.example.com%2Freports%3Fa%3Db",

@@ -359,6 +359,7 @@ func TestReadmeMiddleware(t *testing.T) {
 			"302": {"GET", page, map[string]any{"loginURL": "https://login.example.com/?next={url}"}},
 			"403": {"GET", cookie, map[string]any{"require": map[string]any{"role": "admin"}}},
 			"405": {"CONNECT", cookie, nil},
+			"431": {"GET", manyNames(300), nil},
 			"404": {"GET", cookie, map[string]any{"headers": nil, "apps": map[string]any{"directory": t.TempDir()}}},
 			"503": {"GET", cookie, map[string]any{"secretFile": filepath.Join(t.TempDir(), "missing")}},
 		}
@@ -807,4 +808,13 @@ func anchors(t *testing.T, path string) []string {
 		}
 	}
 	return all
+}
+
+// manyNames is so many header names.
+func manyNames(n int) http.Header {
+	header := http.Header{}
+	for i := range n {
+		header.Set(fmt.Sprintf("X-Name-%d", i), "1")
+	}
+	return header
 }

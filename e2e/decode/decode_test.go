@@ -2,6 +2,7 @@ package decode
 
 import (
 	"reflect"
+	"strings"
 	"testing"
 )
 
@@ -157,11 +158,23 @@ func TestSurprises(t *testing.T) {
 	kubernetes := func(value string) (configurations, error) {
 		return Kubernetes("{kind: Middleware, metadata: {name: auth}, spec: {plugin: {ptlauth: {" + value + "}}}}")
 	}
-	labels := func(name string) (configurations, error) {
-		return Labels(map[string]string{"traefik.http.middlewares.auth.plugin.ptlauth" + name: "x"})
+	// Several are NAME=VALUE, with commas between; of one alone the value is x.
+	pairs := func(prefix, text string) map[string]string {
+		all := map[string]string{}
+		for _, pair := range strings.Split(text, ",") {
+			name, value, given := strings.Cut(pair, "=")
+			if !given {
+				value = "x"
+			}
+			all[prefix+name] = value
+		}
+		return all
 	}
-	kv := func(path string) (configurations, error) {
-		return KV(map[string]string{"traefik/http/middlewares/auth/plugin/ptlauth" + path: "x"})
+	labels := func(names string) (configurations, error) {
+		return Labels(pairs("traefik.http.middlewares.auth.plugin.ptlauth", names))
+	}
+	kv := func(paths string) (configurations, error) {
+		return KV(pairs("traefik/http/middlewares/auth/plugin/ptlauth", paths))
 	}
 
 	for name, test := range map[string]struct {
@@ -169,29 +182,39 @@ func TestSurprises(t *testing.T) {
 		input  string
 		want   map[string]any
 	}{
-		"YAML: an unquoted placeholder is empty text":           {yaml, `a: {auth.user}`, map[string]any{"a": ""}},
-		"YAML: double braces are expanded":                      {yaml, `a: '{{ "x" | upper }}'`, map[string]any{"a": "X"}},
-		"YAML: a number as key loses its name":                  {yaml, `1: x`, map[string]any{"<int Value>": "x"}},
-		"YAML: a dot in a key does not nest":                    {yaml, `a: {b.c: x}`, map[string]any{"a": map[string]any{"b.c": "x"}}},
-		"YAML: a number is normalised":                          {yaml, `a: 1e5, b: 007, c: 0x10`, map[string]any{"a": "100000", "b": "7", "c": "16"}},
-		"YAML: yes is text":                                     {yaml, `a: yes`, map[string]any{"a": "yes"}},
-		"YAML: null is left out":                                {yaml, `a: null`, map[string]any{}},
-		"YAML: an empty list or map is empty text":              {yaml, `a: [], b: {}`, map[string]any{"a": "", "b": ""}},
-		"YAML: text beside a map in a list is lost":             {yaml, `a: [x, {b: y}]`, map[string]any{"a": []any{map[string]any{"b": "y"}}}},
-		"YAML: an unquoted date fails the whole file":           {yaml, `a: 2026-01-02`, nil},
-		"YAML: null in a list fails the whole file":             {yaml, `a: [null]`, nil},
-		"Kubernetes: an unquoted placeholder is a map":          {kubernetes, `a: {auth.user}`, map[string]any{"a": map[string]any{"auth.user": nil}}},
-		"Kubernetes: yes and y are true":                        {kubernetes, `a: yes, b: y`, map[string]any{"a": true, "b": true}},
-		"Kubernetes: a long number loses digits":                {kubernetes, `a: 12345678901234567891`, map[string]any{"a": 12345678901234567000.0}},
-		"Kubernetes: null arrives":                              {kubernetes, `a: null`, map[string]any{"a": nil}},
-		"Kubernetes: an empty list arrives":                     {kubernetes, `a: []`, map[string]any{"a": []any{}}},
-		"labels: an index without the ones before it is moved":  {labels, `.a[1]`, map[string]any{"a": []any{"x"}}},
-		"labels: a dot nests and keeps the case":                {labels, `.A-b.C`, map[string]any{"A-b": map[string]any{"C": "x"}}},
-		"labels: a value for the plugin itself is no option":    {labels, ``, map[string]any{}},
-		"KV: an index of a list of values is not in the value":  {kv, `/a/0`, map[string]any{"a": "x"}},
-		"KV: a number as a map's key is an index and vanishes":  {kv, `/a/123456`, map[string]any{"a": "x"}},
-		"KV: a dot does not nest":                               {kv, `/a/b.c`, map[string]any{"a": map[string]any{"b.c": "x"}}},
-		"KV: maps in a list keep their order only, no position": {kv, `/a/1/b`, map[string]any{"a": []any{map[string]any{"b": "x"}}}},
+		"YAML: an unquoted placeholder is empty text":            {yaml, `a: {auth.user}`, map[string]any{"a": ""}},
+		"YAML: double braces are expanded":                       {yaml, `a: '{{ "x" | upper }}'`, map[string]any{"a": "X"}},
+		"YAML: a number as key loses its name":                   {yaml, `1: x`, map[string]any{"<int Value>": "x"}},
+		"YAML: a dot in a key does not nest":                     {yaml, `a: {b.c: x}`, map[string]any{"a": map[string]any{"b.c": "x"}}},
+		"YAML: a number is normalised":                           {yaml, `a: 1e5, b: 007, c: 0x10`, map[string]any{"a": "100000", "b": "7", "c": "16"}},
+		"YAML: yes is text":                                      {yaml, `a: yes`, map[string]any{"a": "yes"}},
+		"YAML: null is left out":                                 {yaml, `a: null`, map[string]any{}},
+		"YAML: an empty list or map is empty text":               {yaml, `a: [], b: {}`, map[string]any{"a": "", "b": ""}},
+		"YAML: text beside a map in a list is lost":              {yaml, `a: [x, {b: y}]`, map[string]any{"a": []any{map[string]any{"b": "y"}}}},
+		"YAML: an unquoted date fails the whole file":            {yaml, `a: 2026-01-02`, nil},
+		"YAML: null in a list fails the whole file":              {yaml, `a: [null]`, nil},
+		"YAML: an empty map in a map is empty text":              {yaml, `a: {b: {}}`, map[string]any{"a": map[string]any{"b": ""}}},
+		"YAML: null in a map takes the map along":                {yaml, `a: {b: null}`, map[string]any{"a": ""}},
+		"YAML: numbers as keys take each other's place":          {yaml, `a: {1: {c: x}, 2: {c: x}}`, map[string]any{"a": map[string]any{"<int Value>": map[string]any{"c": "x"}}}},
+		"Kubernetes: a number as key is text":                    {kubernetes, `a: {007: x}`, map[string]any{"a": map[string]any{"7": "x"}}},
+		"Kubernetes: an unquoted placeholder is a map":           {kubernetes, `a: {auth.user}`, map[string]any{"a": map[string]any{"auth.user": nil}}},
+		"Kubernetes: yes and y are true":                         {kubernetes, `a: yes, b: y`, map[string]any{"a": true, "b": true}},
+		"Kubernetes: a long number loses digits":                 {kubernetes, `a: 12345678901234567891`, map[string]any{"a": 12345678901234567000.0}},
+		"Kubernetes: null arrives":                               {kubernetes, `a: null`, map[string]any{"a": nil}},
+		"Kubernetes: an empty list arrives":                      {kubernetes, `a: []`, map[string]any{"a": []any{}}},
+		"labels: an index without the ones before it is moved":   {labels, `.a[1]`, map[string]any{"a": []any{"x"}}},
+		"labels: a dot nests and keeps the case":                 {labels, `.A-b.C`, map[string]any{"A-b": map[string]any{"C": "x"}}},
+		"labels: a value for the plugin itself is no option":     {labels, ``, map[string]any{}},
+		"KV: an index of a list of values is not in the value":   {kv, `/a/0`, map[string]any{"a": "x"}},
+		"KV: a number as a map's key is an index and vanishes":   {kv, `/a/123456`, map[string]any{"a": "x"}},
+		"KV: a dot does not nest":                                {kv, `/a/b.c`, map[string]any{"a": map[string]any{"b.c": "x"}}},
+		"KV: a key that ends in a slash is empty, like a folder": {kv, `/a/b/c=x,/a/d/=`, map[string]any{"a": map[string]any{"b": map[string]any{"c": "x"}, "d": ""}}},
+		"KV: a number as a map's key makes a list of all":        {kv, `/a/123456/c=x,/a/b/c=y`, map[string]any{"a": []any{map[string]any{"c": "x"}, map[string]any{"c": "y"}}}},
+		"KV: keys that differ in case are merged":                {kv, `/a/b/c=x,/a/B/d=y`, map[string]any{"a": map[string]any{"B": map[string]any{"c": "x", "d": "y"}}}},
+		"KV: what is below a value hides it":                     {kv, `/a=x,/a/b/c=y`, map[string]any{"a": map[string]any{"b": map[string]any{"c": "y"}}}},
+		"labels: keys that differ in case are merged":            {labels, `.a.b.c=x,.a.B.d=y`, map[string]any{"a": map[string]any{"B": map[string]any{"c": "x", "d": "y"}}}},
+		"labels: an index beside a name is a name":               {labels, `.a[0].c=x,.a.b.c=y`, map[string]any{"a": map[string]any{"[0]": map[string]any{"c": "x"}, "b": map[string]any{"c": "y"}}}},
+		"KV: maps in a list keep their order only, no position":  {kv, `/a/1/b`, map[string]any{"a": []any{map[string]any{"b": "x"}}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := test.decode(test.input)

@@ -26,6 +26,7 @@ type Carriers struct {
 	Query   string // a query parameter's name; empty: none
 	Forward bool   // leave the token in the request
 
+	sought string         // the reason where no token is in any of them
 	assign string         // what stands before the token in a Cookie line; empty where that is not all
 	cookie *regexp.Regexp // the cookie from the semicolon before it to its equals sign
 	query  *regexp.Regexp // the parameter with the separator before it; group 1 is its value
@@ -84,9 +85,10 @@ func readHeader(s *option.Section, name string, injected []string) string {
 }
 
 // isParameter matches names that a query can hold both as they are and escaped.
-var isParameter = regexp.MustCompile("^[!$'()*,\\-./0-9:?@A-Z\\[\\]^_a-z{|}~]*$")
+var isParameter = regexp.MustCompile(`^[!$'()*,\-./0-9:?@A-Z\[\]^_a-z{|}~]*$`)
 
 func compile(c *Carriers) {
+	c.sought = sought(c)
 	if c.Cookie != "" {
 		// Many parsers drop blanks around a name.
 		c.cookie = regexp.MustCompile(`(?:^|;)[ \t]*` + regexp.QuoteMeta(c.Cookie) + `[ \t]*=`)

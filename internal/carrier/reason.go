@@ -15,19 +15,32 @@ var anyJWT = regexp.MustCompile(`eyJ[\w-]*\.[\w-]+\.`)
 // Why says where a token was looked for and, if one came in another place, which
 // option would have it looked for there. It quotes nothing of the request.
 func Why(c *Carriers, r *http.Request) string {
-	reason := NoToken + " in " + sought(c)
+	h := r.Header
+	if h["Authorization"] == nil && r.URL.RawQuery == "" && !mayTell(c, h["Cookie"]) {
+		return c.sought
+	}
+	return c.sought + whyNone(c, r)
+}
+
+// mayTell reports whether cookies are worth a closer look.
+func mayTell(c *Carriers, lines []string) bool {
+	return len(lines) > 1 || len(lines) == 1 && (strings.Contains(lines[0], "eyJ") || strings.Contains(lines[0], c.Cookie))
+}
+
+func whyNone(c *Carriers, r *http.Request) string {
 	authorization := r.Header["Authorization"]
 	if c.Header == "" && len(authorization) > 0 && len(authorization[0]) > 7 && strings.EqualFold(authorization[0][:7], "Bearer ") {
-		return reason + "; one came in Authorization, which is looked at with `token.header: Authorization`"
+		return "; one came in Authorization, which is looked at with `token.header: Authorization`"
 	}
-	if c.Query == "" && len(r.URL.RawQuery) < maxSearched && strings.Contains(r.URL.RawQuery, "eyJ") && anyJWT.MatchString(r.URL.RawQuery) {
-		return reason + "; one came in the query, which is looked at with `token.query: NAME`"
+	query := r.URL.RawQuery
+	if c.Query == "" && len(query) < maxSearched && anyJWT.MatchString(query) {
+		return "; one came in the query, which is looked at with `token.query: NAME`"
 	}
 	cookies := r.Header["Cookie"]
 	if cookies == nil {
-		return reason
+		return ""
 	}
-	return reason + whyNoCookie(c, cookies)
+	return whyNoCookie(c, cookies)
 }
 
 func whyNoCookie(c *Carriers, lines []string) string {
@@ -38,7 +51,7 @@ func whyNoCookie(c *Carriers, lines []string) string {
 	if len(line) > maxSearched {
 		return ""
 	}
-	if strings.Contains(line, "eyJ") && anyJWT.MatchString(line) {
+	if anyJWT.MatchString(line) {
 		return "; one came in a cookie of another name: name it in `token.cookie`"
 	}
 	if c.Cookie == "" {
@@ -51,7 +64,7 @@ func whyNoCookie(c *Carriers, lines []string) string {
 	return ""
 }
 
-// sought names the places where a token may be.
+// sought says that there is none, and names the places where a token may be.
 func sought(c *Carriers) string {
 	var names []string
 	if c.Cookie != "" {
@@ -63,5 +76,5 @@ func sought(c *Carriers) string {
 	if c.Query != "" {
 		names = append(names, "the query parameter `"+c.Query+"`")
 	}
-	return strings.Join(names, ", ")
+	return NoToken + " in " + strings.Join(names, ", ")
 }

@@ -30,7 +30,7 @@ func newFolding() *strings.Replacer {
 		switch {
 		case 'A' <= c && c <= 'Z':
 			pairs = append(pairs, from, string([]byte{byte(c + 'a' - 'A')}))
-		case 'a' <= c && c <= 'z', '0' <= c && c <= '9', c == '-':
+		case 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '-':
 		default:
 			pairs = append(pairs, from, "-")
 		}

@@ -93,8 +93,8 @@ var (
 	digits  = regexp.MustCompile(`^[+-]?[0-9]+$`)
 )
 
-// usualDigits is how long Portal's ids are. No number of another notation (007, 0x10,
-// 1e5) that is as long is delivered as so many digits.
+// usualDigits is how long Portal's ids are. Of what YAML takes for a number (007, 0x10a2,
+// 1e5), hardly anything that is as long is delivered as so many digits.
 const usualDigits = 6
 
 // readID reads an entry's id: its member `id`, else its key in the map.

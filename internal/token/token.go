@@ -39,14 +39,12 @@ type Rules struct {
 // Token is a verified token.
 type Token struct {
 	Subject string
-	Claims  map[string]interface{}
-
-	content []byte                 // the claims as they came
-	digits  map[string]interface{} // Claims with every number as json.Number; nil until somebody asks
-
 	// Until is the time from which the token is not good any more, in seconds since
 	// 1970; 0: it does not end.
 	Until int64
+
+	claims  map[string]interface{} // numbers are float64 until somebody asks for their digits
+	content []byte                 // the claims as they came; nil once somebody has
 }
 
 // base64 without padding, and strict: unused bits must be zero, so that a token has
@@ -105,10 +103,10 @@ func Signed(text string, keys []*key.Key) (string, string) {
 	}
 	// A forgery is told by its signature alone, without a look at what it says.
 	if !key.Verify(keys[0], text[:last], text[last+1:]) {
-		if len(text)-last == usualLength[keys[0].Algorithm] && text[0] == 'e' {
+		if len(text)-last == usualLength && text[0] == 'e' {
 			return "", notTheKeys
 		}
-		return "", damage(text, notTheKeys)
+		return "", damage(text, keys[0].Algorithm)
 	}
 	usual := keys[0].Usual
 	if strings.HasPrefix(text[:last], usual) {
@@ -117,24 +115,27 @@ func Signed(text string, keys []*key.Key) (string, string) {
 	return signedOddly(text, last, keys[0])
 }
 
-const (
-	notTheKeys   = "the signature is not the key's: the token was made with another secret, or changed"
-	ofNoneOfKeys = "the signature is of none of the keys: the token was made with another one, or changed"
-)
+const notTheKeys = "the signature is not the key's: the token was made with another secret, or changed"
 
-// usualLength is a shared secret's signature with the dot before it.
-var usualLength = map[string]int{"HS256": 1 + 43, "HS384": 1 + 64, "HS512": 1 + 86}
+// usualLength is an HS256 signature with the dot before it. A forgery that looks like a
+// token costs no closer look.
+const usualLength = 1 + 43
+
+// lengths are those of a shared secret's signatures, in characters.
+var lengths = map[string]int{"HS256": 43, "HS384": 64, "HS512": 86}
 
 // strange are characters that no token has.
 var strange = regexp.MustCompile(`[^\w.-]`)
 
 // damage says what is wrong with the shape of a token whose signature is not good, where
-// copying it explains that; else the reason. It quotes nothing of the token.
-func damage(text, reason string) string {
+// copying it explains that; else that the signature is not the key's. It quotes nothing of
+// the token. The algorithm is empty where several keys were tried.
+func damage(text, algorithm string) string {
 	problem := shapeProblem(text)
 	if problem != "" {
 		return problem
 	}
+	length := len(text) - strings.LastIndexByte(text, '.') - 1
 	switch {
 	case strings.ContainsAny(text, `"'`):
 		return "there are quotation marks around or in the token: leave them out"
@@ -144,11 +145,12 @@ func damage(text, reason string) string {
 		return "there is white space in the token: leave it out"
 	case strange.MatchString(text):
 		return "there are characters in the token that none has: it was changed on its way"
-	}
-	if reason == notTheKeys {
+	case algorithm == "":
+		return "the signature is of none of the keys: the token was made with another one, or changed"
+	case lengths[algorithm] != 0 && lengths[algorithm] != length:
 		return "the token's signature is not as long as the key's: its end was cut off or added to, or its alg is not the key's"
 	}
-	return reason
+	return notTheKeys
 }
 
 // shapeProblem is told before the signature where that is more work to verify. A JWE has
@@ -182,7 +184,7 @@ func signedByAny(text string, last int, keys []*key.Key) (string, string) {
 	first := strings.IndexByte(text, '.')
 	h, problem := readHeader(text[:first])
 	if problem != "" {
-		return "", damage(text, problem)
+		return "", unreadable(text, problem)
 	}
 	reason := NoKey
 	for _, k := range keys {
@@ -192,9 +194,17 @@ func signedByAny(text string, last int, keys []*key.Key) (string, string) {
 		if key.Verify(k, text[:last], text[last+1:]) {
 			return text[first+1 : last], ""
 		}
-		reason = damage(text, ofNoneOfKeys)
+		reason = damage(text, "")
 	}
 	return "", reason
+}
+
+// unreadable says why a header could not be read: by damage, or by what it says.
+func unreadable(text, problem string) string {
+	if strange.MatchString(text) {
+		return damage(text, "")
+	}
+	return problem
 }
 
 // NoKey is the reason why a token is refused that names a key which nobody has.
@@ -253,7 +263,7 @@ func readHeader(segment string) (header, string) {
 
 // mismatch says why a token with that header cannot be of the key.
 func mismatch(h header, k *key.Key) string {
-	if h.algorithm != k.Algorithm {
+	if h.algorithm != k.Algorithm && (h.algorithm != "Ed25519" || k.Algorithm != "EdDSA") {
 		return "the token's alg is not the key's"
 	}
 	if k.ID == "" {
@@ -285,13 +295,9 @@ func Open(segment string, rules *Rules, now int64) (*Token, string) {
 	}
 	subject, _ := claims["sub"].(string)
 	if subject == "" || rules.subjects != nil {
-		subject, problem := subjectElsewhere(claims, rules.subjects)
-		if problem != "" {
-			return nil, problem
-		}
-		return complete(&Token{Subject: subject, Claims: claims, content: content}, rules, now)
+		return openElsewhere(claims, content, rules, now)
 	}
-	t := &Token{Subject: subject, Claims: claims, content: content}
+	t := &Token{Subject: subject, claims: claims, content: content}
 	// Portal's own tokens hold sub and iat, and nothing else is asked of them.
 	if rules.plain && len(claims) == 2 {
 		issued := date(claims["iat"])
@@ -302,18 +308,18 @@ func Open(segment string, rules *Rules, now int64) (*Token, string) {
 	return complete(t, rules, now)
 }
 
-// subjectElsewhere is the first of the claims that is text.
-func subjectElsewhere(claims map[string]interface{}, names []string) (string, string) {
-	if names == nil {
-		return "", "the token has no sub, or one that is not text; token.subject may name another claim"
+// openElsewhere opens a token whose subject is the first of the claims that is text.
+func openElsewhere(claims map[string]interface{}, content []byte, rules *Rules, now int64) (*Token, string) {
+	if rules.subjects == nil {
+		return nil, "the token has no sub, or one that is not text; token.subject may name another claim"
 	}
-	for _, name := range names {
+	for _, name := range rules.subjects {
 		subject := textOf(claims, name)
 		if subject != "" {
-			return subject, ""
+			return complete(&Token{Subject: subject, claims: claims, content: content}, rules, now)
 		}
 	}
-	return "", "the token has none of the claims in token.subject as text"
+	return nil, "the token has none of the claims in token.subject as text"
 }
 
 // textOf is a claim that is text; empty where there is none.
@@ -324,25 +330,28 @@ func textOf(claims map[string]interface{}, name string) string {
 }
 
 // Digits are the claims with every number as json.Number, as it stands in the token: a
-// float64 would make another one of 9007199254740993. Only few tokens' numbers are
-// asked for, so the others are not parsed twice.
+// float64 would make another one of 9007199254740993. Only few tokens' numbers are asked
+// for, once all else is checked, so the others are not parsed twice.
 func Digits(t *Token) map[string]interface{} {
-	if t.digits == nil && t.content != nil {
-		var claims map[string]interface{}
-		// Open has parsed it to its end already, more strictly.
-		decoder := json.NewDecoder(bytes.NewReader(t.content))
-		decoder.UseNumber()
-		if decoder.Decode(&claims) == nil {
-			t.digits = claims
-		}
+	if t.content == nil {
+		return t.claims
 	}
-	return t.digits
+	var claims map[string]interface{}
+	// Open has parsed it to its end already, more strictly.
+	decoder := json.NewDecoder(bytes.NewReader(t.content))
+	decoder.UseNumber()
+	if decoder.Decode(&claims) != nil {
+		claims = nil
+	}
+	t.claims = claims
+	t.content = nil
+	return claims
 }
 
 func complete(t *Token, rules *Rules, now int64) (*Token, string) {
 	problem := timeProblem(t, rules, now)
 	if problem == "" {
-		problem = partyProblem(t.Claims, rules)
+		problem = partyProblem(t.claims, rules)
 	}
 	if problem != "" {
 		return nil, problem
@@ -352,7 +361,7 @@ func complete(t *Token, rules *Rules, now int64) (*Token, string) {
 
 // timeProblem checks exp, nbf and iat (RFC 7519 §4.1.4 to §4.1.6) and sets Until.
 func timeProblem(t *Token, rules *Rules, now int64) string {
-	issued, present := t.Claims["iat"]
+	issued, present := t.claims["iat"]
 	iat := int64(0)
 	if present {
 		iat = date(issued)
@@ -363,8 +372,8 @@ func timeProblem(t *Token, rules *Rules, now int64) string {
 			return "the token was issued in the future (iat)"
 		}
 	}
-	_, expires := t.Claims["exp"]
-	_, begins := t.Claims["nbf"]
+	_, expires := t.claims["exp"]
+	_, begins := t.claims["nbf"]
 	if expires || begins {
 		problem := spanProblem(t, rules, now)
 		if problem != "" {
@@ -381,7 +390,7 @@ func timeProblem(t *Token, rules *Rules, now int64) string {
 }
 
 func spanProblem(t *Token, rules *Rules, now int64) string {
-	value, present := t.Claims["exp"]
+	value, present := t.claims["exp"]
 	if present {
 		exp := date(value)
 		if exp <= 0 {
@@ -392,7 +401,7 @@ func spanProblem(t *Token, rules *Rules, now int64) string {
 		}
 		t.Until = exp + rules.Leeway
 	}
-	value, present = t.Claims["nbf"]
+	value, present = t.claims["nbf"]
 	if present {
 		nbf := date(value)
 		if nbf <= 0 {
