@@ -78,7 +78,7 @@ func lookAgain(p *policy, current *view, text string, byCookie bool) *verdict {
 	if !key.Again(p.keys) {
 		return refuse(current, token.NoKey)
 	}
-	fresh, _ := key.Look(p.keys, p.refresh)
+	fresh, _ := key.Ready(p.keys)
 	segment, problem := token.Signed(text, fresh)
 	if problem != "" {
 		return refuse(current, problem)
@@ -103,7 +103,7 @@ func pair(p *policy, current *view, text string, byCookie bool, t *token.Token) 
 	who := terminal.Find(current.registry, t.Subject)
 	if who == nil {
 		// A device that was paired a moment ago should not have to wait.
-		who = terminal.Find(terminal.Look(p.terminals, p.refresh), t.Subject)
+		who = terminal.Again(p.terminals, p.refresh, t.Subject)
 	}
 	if who == nil {
 		v := refused(http.StatusUnauthorized, denial.BadToken, "the terminal is not paired")

@@ -1,23 +1,38 @@
 package ptlauth
 
 import (
+	"context"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/getportal/ptlauth/internal/journal"
 	"github.com/getportal/ptlauth/internal/key"
+	"github.com/getportal/ptlauth/internal/source"
 	"github.com/getportal/ptlauth/internal/terminal"
 )
 
-// grace is how long the others go on with what was known while one looks.
-const grace = time.Second
+const (
+	// grace is how much longer than `refresh` a view may be gone by while a look waits for
+	// a server or a long list.
+	grace = time.Second
+	// margin is how much earlier that look ends.
+	margin = 30 * time.Millisecond
+	// shortPeriod is how soon what is missing is looked for again.
+	shortPeriod = 250 * time.Millisecond
+	// startLimit is how long the middlewares of one configuration wait for servers and
+	// long lists, all of them together. Within startWindow it is the same start.
+	startLimit  = time.Second
+	startWindow = 10 * time.Second
+)
 
 // present is what a gate knows of the world outside. It is looked at anew once per
 // `refresh`, by the request that finds it out of date.
 type present struct {
 	known atomic.Value // *view
 	mutex sync.Mutex
-	look  chan struct{} // closed when the look that is under way has ended; nil: none is
+	look  context.Context // done when the look that is under way has ended; nil: none is
+	ended context.CancelFunc
 }
 
 // view is the world as it was at the beginning of a period.
@@ -29,63 +44,152 @@ type view struct {
 	complete bool       // whether that is all of them
 	registry *terminal.Registry
 	outdated bool // the app has been changed or uninstalled since the gate was made
+	isOver   bool // it is the view before, gone by until a look has ended
 
 	sets  sync.Map // the headers of terminals that have asked, by sub
 	asked int64    // how many that are
 }
 
-// now returns the world as it is, or as it was at most `refresh` ago. Only after a
-// long silence do several requests wait for the one that looks.
-func now(g *gate) *view {
-	v, ok := g.present.known.Load().(*view)
-	if ok && time.Now().Before(v.end) {
-		return v
+// unknown is the view when a look takes longer than anybody waits.
+var unknown = &view{}
+
+// begin looks at the world for the first time, and waits no longer than all middlewares
+// of one configuration may together: Traefik makes one after the other, and serves
+// nothing new until it has made them all.
+func begin(g *gate) {
+	now := time.Now()
+	look := newest(g, nil, now)
+	if look != nil {
+		source.Wait([]context.Context{look}, startDeadline(now))
 	}
-	return newest(g, time.Now())
 }
 
-// newest looks, or leaves that to the request that is looking already.
-func newest(g *gate, at time.Time) *view {
+var (
+	startMutex sync.Mutex
+	started    time.Time // when the first of a configuration's middlewares had to wait
+)
+
+func startDeadline(now time.Time) time.Time {
+	startMutex.Lock()
+	defer startMutex.Unlock()
+	if started.IsZero() || now.Sub(started) > startWindow {
+		started = now
+	}
+	return started.Add(startLimit)
+}
+
+// now returns the world as it is, or as it was at most `refresh` and a second ago. Only
+// after a long silence do requests wait, once, for the look that one of them has begun.
+func now(g *gate) *view {
+	v := latest(g.present)
+	at := time.Now()
+	if v != nil && at.Before(v.end) {
+		return v
+	}
+	look := newest(g, v, at)
+	v = latest(g.present)
+	if look == nil || v != nil && at.Before(v.end) {
+		return v
+	}
+	// The look itself waits for no longer than grace; more is for a disk that hangs.
+	source.Wait([]context.Context{look}, at.Add(2*grace))
+	v = latest(g.present)
+	if v != nil && at.Before(v.end) {
+		return v
+	}
+	return unknown
+}
+
+// newest begins to look, unless a look is under way. It returns what there is to wait
+// for; nil when the view is as new as it can be.
+func newest(g *gate, before *view, at time.Time) context.Context {
 	p := g.present
 	p.mutex.Lock()
-	v := latest(p)
-	if v != nil && at.Before(v.end) {
+	under := p.look
+	if under != nil || latest(p) != before {
 		p.mutex.Unlock()
-		return v
+		return under
 	}
-	look := p.look
-	if look == nil {
-		p.look = make(chan struct{})
-		p.mutex.Unlock()
-		return renew(g, v, at)
-	}
+	ctx, ended := context.WithCancel(context.Background())
+	p.look = ctx
+	p.ended = ended
 	p.mutex.Unlock()
-	if v != nil && at.Before(v.end.Add(grace)) {
-		return v
+	if look(g, before, at) {
+		return nil
 	}
-	<-look
-	return latest(p)
+	return ctx
 }
 
-// renew looks at files and URLs, which takes no longer than a server may.
-func renew(g *gate, before *view, at time.Time) *view {
+// look has all sources read at once, and reports whether there is a new view. What takes
+// longer is waited for on another goroutine, while the view before goes on.
+func look(g *gate, before *view, at time.Time) bool {
 	p := g.present
-	defer ended(p)
+	isHandedOver := false
+	defer func() {
+		if !isHandedOver {
+			endLook(p)
+		}
+	}()
+	flights := key.Look(g.policy.keys, g.policy.refresh, nil)
+	flights = terminal.Look(g.policy.terminals, g.policy.refresh, flights)
+	if len(flights) == 0 {
+		p.known.Store(newView(g, before, at))
+		return true
+	}
+	if before != nil && before.ready && !before.isOver && at.Before(before.end.Add(grace)) {
+		p.known.Store(&view{
+			period:   before.period + 1,
+			end:      before.end.Add(grace),
+			ready:    true,
+			keys:     before.keys,
+			complete: before.complete,
+			registry: before.registry,
+			isOver:   true,
+		})
+	}
+	isHandedOver = true
+	finish(g, flights, at)
+	return false
+}
+
+// finish waits for all servers and long lists together, on a goroutine of its own, where
+// a panic would end Traefik.
+func finish(g *gate, flights []context.Context, at time.Time) {
+	p := g.present
+	go func() {
+		defer func() {
+			if recover() != nil {
+				journal.Error(g.name + " could not look at its keys and terminals: please report this as a bug of ptlauth")
+			}
+			endLook(p)
+		}()
+		source.Wait(flights, at.Add(grace-margin))
+		v := newView(g, latest(p), at)
+		p.known.Store(v)
+	}()
+}
+
+// newView is the world by what has been read so far.
+func newView(g *gate, before *view, at time.Time) *view {
 	refresh := g.policy.refresh
-	keys, complete := key.Look(g.policy.keys, refresh)
+	isReading := key.IsReading(g.policy.keys) || terminal.IsReading(g.policy.terminals)
+	keys, complete := key.Ready(g.policy.keys)
 	v := &view{
 		period:   1,
 		end:      at.Add(refresh),
 		keys:     keys,
 		complete: complete,
-		registry: terminal.Look(g.policy.terminals, refresh),
+		registry: terminal.Now(g.policy.terminals, refresh),
 		outdated: g.app != nil && isOutdated(g),
 	}
 	v.ready = len(keys) > 0 && v.registry != nil && !v.outdated
 	if before != nil {
 		v.period = before.period + 1
 	}
-	p.known.Store(v)
+	soon := time.Now().Add(shortPeriod)
+	if (isReading || !complete || !v.ready) && soon.Before(v.end) {
+		v.end = soon
+	}
 	return v
 }
 
@@ -95,10 +199,10 @@ func latest(p *present) *view {
 	return v
 }
 
-// ended lets those go on that wait for a look, even where it has panicked.
-func ended(p *present) {
+// endLook lets those go on that wait for a look, even where it has panicked.
+func endLook(p *present) {
 	p.mutex.Lock()
-	close(p.look)
+	p.ended()
 	p.look = nil
 	p.mutex.Unlock()
 }

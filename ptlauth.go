@@ -97,7 +97,7 @@ func newGate(next http.Handler, name string, p *policy, rules access.Rules, app 
 	default:
 		g.handler = byAll(g)
 	}
-	now(g)
+	begin(g)
 	return g
 }
 

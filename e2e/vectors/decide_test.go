@@ -2,7 +2,6 @@ package vectors
 
 import (
 	"strings"
-	"time"
 
 	"github.com/getportal/ptlauth/internal/key"
 	"github.com/getportal/ptlauth/internal/option"
@@ -31,7 +30,7 @@ func read(config map[string]interface{}) ([]*key.Key, *option.Section, *option.R
 	report := &option.Report{}
 	top := option.Open(report, "", config)
 	entries := key.Read(top)
-	keys, complete := key.Look(entries, time.Second)
+	keys, complete := key.Ready(entries)
 	if !complete {
 		report.Add("", "a key cannot be used")
 	}

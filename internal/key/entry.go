@@ -1,6 +1,7 @@
 package key
 
 import (
+	"context"
 	"os"
 	"strings"
 	"time"
@@ -159,9 +160,24 @@ func parser(name string, d demand) source.Parse {
 	}
 }
 
-// Look brings files and URLs up to date, and returns the keys that are ready and
-// whether that is all of them. What cannot be read keeps nothing else from verifying.
-func Look(entries []*Entry, refresh time.Duration) ([]*Key, bool) {
+// Look begins to bring files and URLs up to date, and adds what there is to wait for to
+// the flights.
+func Look(entries []*Entry, refresh time.Duration, flights []context.Context) []context.Context {
+	for _, e := range entries {
+		if e.source != nil {
+			source.Look(e.source, refresh)
+			flight := source.InFlight(e.source)
+			if flight != nil {
+				flights = append(flights, flight)
+			}
+		}
+	}
+	return flights
+}
+
+// Ready returns the keys that are ready and whether that is all of them. What cannot be
+// read keeps nothing else from verifying.
+func Ready(entries []*Entry) ([]*Key, bool) {
 	var ready []*Key
 	complete := true
 	for _, e := range entries {
@@ -169,26 +185,46 @@ func Look(entries []*Entry, refresh time.Duration) ([]*Key, bool) {
 			ready = append(ready, e.fixed...)
 			continue
 		}
-		source.Look(e.source, refresh)
-		keys, ok := source.Value(e.source).([]*Key)
-		if !ok {
-			complete = false
-			continue
-		}
+		keys, isKnown := keysOf(e.source)
+		complete = complete && isKnown
 		ready = append(ready, keys...)
 	}
 	return ready, complete
 }
 
-// Again makes the next look ask the URLs out of turn, because a token names a key that
-// none has yet. It tells whether to look: a flood of such tokens makes one request in
-// 30 s, and what that brings is for all of them.
-func Again(entries []*Entry) bool {
-	asked := false
+// keysOf is a function of its own because in a loop a failed assertion would leave the
+// value of the entry before under Yaegi.
+func keysOf(s *source.Source) ([]*Key, bool) {
+	keys, ok := source.Value(s).([]*Key)
+	return keys, ok
+}
+
+// IsReading reports whether a key is being read.
+func IsReading(entries []*Entry) bool {
 	for _, e := range entries {
-		if e.source != nil && source.Again(e.source) {
-			asked = true
+		if e.source != nil && source.IsReading(e.source) {
+			return true
 		}
 	}
+	return false
+}
+
+// Again asks the URLs out of turn, because a token names a key that none has yet, and
+// waits for that a moment. It reports whether to look at what they have: a flood of such
+// tokens makes one request in 30 s, and what that brings is for all of them.
+func Again(entries []*Entry) bool {
+	asked := false
+	var flights []context.Context
+	for _, e := range entries {
+		if e.source == nil || !source.IsURL(e.source) {
+			continue
+		}
+		asked = true
+		flight := source.Again(e.source)
+		if flight != nil {
+			flights = append(flights, flight)
+		}
+	}
+	source.WaitAgain(flights)
 	return asked
 }

@@ -4,14 +4,19 @@ import (
 	"errors"
 	"io"
 	"os"
-	"strconv"
 	"time"
 )
 
-// settled is how long ago a file must have changed for its time to tell the next
-// change: two writes within a clock tick leave the same time.
-const settled = time.Second
+const (
+	// mtimeSettle is how long ago a file must have changed for its time to show the next
+	// change: two writes within a clock tick leave the same time.
+	mtimeSettle = time.Second
+	// maxAtOnce is the size, in bytes, up to which a file is read by whoever looks at it.
+	// Interpreted, a list of that size takes a millisecond or two.
+	maxAtOnce = 64 << 10
+)
 
+// lookAtFile reads a file that has changed. A long list is read beside.
 func lookAtFile(s *Source) {
 	now := time.Now()
 	s.mutex.Lock()
@@ -24,56 +29,109 @@ func lookAtFile(s *Source) {
 	before := s.info
 	s.mutex.Unlock()
 
-	info, content, problem := read(s.path, before)
-	if problem == "" && content == nil {
+	info, problem := stat(s.path, s.limit)
+	isSame := problem == "" && before != nil && isUnchanged(before, info)
+	if problem == "" && !isSame && s.limit > maxShort && info.Size() > maxAtOnce {
+		readBeside(s, info, now)
+		return
+	}
+	var content []byte
+	if isSame {
 		s.mutex.Lock()
 		problem = s.problem
 		s.mutex.Unlock()
+	} else if problem == "" {
+		content, problem = readFile(s.path, info.Size(), s.limit)
 	}
 	settle(s, content, problem)
-
-	s.mutex.Lock()
-	s.looking = false
-	s.info = nil
-	if info != nil && now.Sub(info.ModTime()) > settled {
-		s.info = info
-	}
-	s.mutex.Unlock()
+	noteFile(s, info, now)
 }
 
-// read returns no content when the file is the one that was read before.
-func read(path string, before os.FileInfo) (os.FileInfo, []byte, string) {
+// noteFile ends a look at a file; info is nil where there is none.
+func noteFile(s *Source, info os.FileInfo, now time.Time) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.looking = false
+	s.flight = nil
+	s.info = nil
+	if info != nil && now.Sub(info.ModTime()) > mtimeSettle {
+		s.info = info
+	}
+}
+
+// readBeside reads on a goroutine of its own, where a panic would end Traefik. Under
+// Yaegi, recover works in a closure and in no other deferred function.
+func readBeside(s *Source, info os.FileInfo, now time.Time) {
+	s.mutex.Lock()
+	landed := takeOff(s, now)
+	s.mutex.Unlock()
+	go func() {
+		defer landed()
+		defer func() {
+			if recover() != nil {
+				settle(s, nil, bug)
+				noteFile(s, nil, now)
+			}
+		}()
+		content, problem := readFile(s.path, info.Size(), s.limit)
+		settle(s, content, problem)
+		noteFile(s, info, now)
+	}()
+}
+
+func stat(path string, limit int) (os.FileInfo, string) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, nil, "cannot be read (" + reason(err) + "): create it, or correct the path"
+		return nil, "cannot be read (" + reason(err) + "): create it, or correct the path"
 	}
 	// Reading a pipe or a device could block for ever.
 	if !info.Mode().IsRegular() {
-		return nil, nil, "is not a file: put one in its place"
+		return nil, "is not a file: put one in its place"
 	}
-	if info.Size() > limit {
-		return nil, nil, tooLarge()
+	if info.Size() > int64(limit) {
+		return nil, tooLarge(limit)
 	}
-	if before != nil && os.SameFile(before, info) && before.ModTime().Equal(info.ModTime()) && before.Size() == info.Size() {
-		return info, nil, ""
-	}
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, nil, "cannot be read (" + reason(err) + "): let Traefik's user read it"
-	}
-	content, err := io.ReadAll(io.LimitReader(file, limit+1))
-	_ = file.Close()
-	if err != nil {
-		return nil, nil, "cannot be read (" + reason(err) + ")"
-	}
-	if len(content) > limit {
-		return nil, nil, tooLarge()
-	}
-	return info, content, ""
+	return info, ""
 }
 
-func tooLarge() string {
-	return "is larger than " + strconv.Itoa(limit>>20) + " MiB: put the right one in its place"
+func isUnchanged(before, info os.FileInfo) bool {
+	return os.SameFile(before, info) && before.ModTime().Equal(info.ModTime()) && before.Size() == info.Size()
+}
+
+// readFile reads a file whose size is known, so that it is held once.
+func readFile(path string, size int64, limit int) ([]byte, string) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, "cannot be read (" + reason(err) + "): let Traefik's user read it"
+	}
+	content, err := readAll(file, size, limit)
+	_ = file.Close()
+	if err != nil {
+		return nil, "cannot be read (" + reason(err) + ")"
+	}
+	if len(content) > limit {
+		return nil, tooLarge(limit)
+	}
+	return content, ""
+}
+
+// readAll reads at most a byte more than the limit. size is what is expected, in bytes;
+// -1 when that is not known.
+func readAll(r io.Reader, size int64, limit int) ([]byte, error) {
+	if size < 0 || size > int64(limit) {
+		return io.ReadAll(io.LimitReader(r, int64(limit)+1))
+	}
+	content := make([]byte, int(size)+1)
+	n, err := io.ReadFull(r, content)
+	if err == io.EOF || err == io.ErrUnexpectedEOF { //nolint:errorlint // ReadFull wraps neither, and errors.Is costs the interpreter a wrapper.
+		return content[:n], nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	// It has grown meanwhile.
+	rest, err := io.ReadAll(io.LimitReader(r, int64(limit-n)+1))
+	return append(content, rest...), err
 }
 
 // reason is the system's own words, without the path that a log line begins with already.

@@ -6,23 +6,35 @@
 // anew for each of its routers and at every reload, while the plugin's package
 // outlives them all. What several routers name is read once, and forgotten when
 // nobody has looked at it for a while. Nothing runs while nobody looks.
+//
+// What takes time, a server's answer or a long list, is read beside, on a goroutine of
+// its own, and takes the place of what was good before when it is ready.
 package source
 
 import (
 	"context"
 	"crypto/sha256"
 	"os"
+	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/getportal/ptlauth/internal/journal"
 )
 
 const (
-	// limit bounds what is read, in bytes.
-	limit = 32 << 20
-	// patience is how long a look waits for a server.
-	patience = time.Second
+	// Lists is the kind of what may be long: a list of terminals.
+	Lists = "terminals"
+	// maxLong and maxShort bound what is read, in bytes.
+	maxLong  = 32 << 20
+	maxShort = 1 << 20
+	// waitLimit is how long anybody waits for what is read beside.
+	waitLimit = time.Second
+	// atStart stands for `refresh` where a source is first met.
+	atStart = time.Second
+	// maxWaiting is how many requests may wait at once for a look out of turn.
+	maxWaiting = 64
 	// memory is how long a source is kept that nobody looks at.
 	memory = 10 * time.Minute
 )
@@ -37,13 +49,21 @@ type Source struct {
 	Name string
 
 	parse Parse
+	limit int
 	mutex sync.Mutex
 	value interface{}
 	// version counts the good contents; 0: there never was one.
-	version int
-	digest  string // of the last good content
-	problem string
-	used    time.Time
+	version   int
+	digest    string // of the last good content
+	problem   string
+	confirmed time.Time // when the value was last found to be what it should be
+	used      time.Time
+
+	// what is read beside
+	flight    context.Context // done when it is read; nil: nothing is being read
+	waitUntil time.Time       // until when anybody waits for it
+	failures  int
+	forced    bool // it is a look out of turn
 
 	// a file's
 	path    string
@@ -51,14 +71,11 @@ type Source struct {
 	info    os.FileInfo
 
 	// a URL's
-	address  string
-	caching  bool            // as long as its Cache-Control says
-	flight   context.Context // done when the answer is here; nil: nobody has asked
-	patient  time.Time       // until when anybody waits for it
-	tag      string
-	next     time.Time
-	failures int
-	again    time.Time
+	address    string
+	caching    bool // as long as its Cache-Control says
+	tag        string
+	next       time.Time
+	lastForced time.Time
 }
 
 var (
@@ -69,17 +86,26 @@ var (
 // File returns the file of that path, looked at once. The kind says what it is parsed
 // as: the same path read as something else is another source.
 func File(kind, path string, parse Parse) *Source {
-	s := known(kind+" "+path, &Source{Name: shown(path), path: path, parse: parse})
-	Look(s, 0)
+	s := known(kind+" "+path, &Source{Name: shown(path), path: path, limit: limitOf(kind), parse: parse})
+	Look(s, atStart)
 	return s
 }
 
-// URL returns what the address answers with, asked once. Where caching is set, it is
-// asked again no sooner than the answer's Cache-Control says.
+// URL returns what the address answers with, which is being asked. Where caching is set,
+// it is asked again no sooner than the answer's Cache-Control says.
 func URL(kind, address string, caching bool, parse Parse) *Source {
-	s := known(kind+" "+address, &Source{Name: withoutSecrets(address), address: address, caching: caching, parse: parse})
-	Look(s, 0)
+	s := known(kind+" "+address, &Source{
+		Name: withoutSecrets(address), address: address, limit: limitOf(kind), caching: caching, parse: parse,
+	})
+	Look(s, atStart)
 	return s
+}
+
+func limitOf(kind string) int {
+	if kind == Lists {
+		return maxLong
+	}
+	return maxShort
 }
 
 // known returns the source of that key, and forgets those that nobody uses any more.
@@ -108,7 +134,8 @@ func lastUse(s *Source) time.Time {
 }
 
 // Look brings the source up to date: a file if its time, size or identity has changed,
-// a URL if refresh has passed. Of several that look at once one reads.
+// a URL if refresh has passed. A URL's answer and a long list are not waited for. Of
+// several that look at once one reads.
 func Look(s *Source, refresh time.Duration) {
 	if s.path != "" {
 		lookAtFile(s)
@@ -117,12 +144,74 @@ func Look(s *Source, refresh time.Duration) {
 	}
 }
 
+// InFlight is what a look has left to be waited for: it is done when the source is up to
+// date. It is nil when nothing is, or when nobody should wait: for a server that fails or
+// hangs, waiting once was enough.
+func InFlight(s *Source) context.Context {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if s.flight == nil || s.failures > 0 || !time.Now().Before(s.waitUntil) {
+		return nil
+	}
+	return s.flight
+}
+
+// IsReading reports whether anything is read beside, be it by a server that hangs.
+func IsReading(s *Source) bool {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return s.flight != nil
+}
+
+// Wait waits for all of them, until one common time.
+func Wait(flights []context.Context, until time.Time) {
+	for _, flight := range flights {
+		wait(flight, until)
+	}
+}
+
+// wait has no select: under Yaegi, all goroutines at the same one share its channels.
+func wait(flight context.Context, until time.Time) {
+	ctx, cancel := context.WithDeadline(flight, until)
+	defer cancel()
+	<-ctx.Done()
+}
+
+var waiting int64
+
+// WaitAgain waits for what a look out of turn has left, with few others at most: requests
+// that will be refused must not pile up.
+func WaitAgain(flights []context.Context) {
+	if len(flights) == 0 {
+		return
+	}
+	if atomic.AddInt64(&waiting, 1) <= maxWaiting {
+		Wait(flights, time.Now().Add(waitLimit))
+	}
+	atomic.AddInt64(&waiting, -1)
+}
+
 // Value is what the last good content was parsed to, the same value for the same
 // content; nil when there never was one.
 func Value(s *Source) interface{} {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	return s.value
+}
+
+// Age is how long ago the value was last found to be what it should be.
+func Age(s *Source) time.Duration {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return time.Since(s.confirmed)
+}
+
+// takeOff starts a flight; s.mutex is held.
+func takeOff(s *Source, now time.Time) context.CancelFunc {
+	ctx, landed := context.WithCancel(context.Background())
+	s.flight = ctx
+	s.waitUntil = now.Add(waitLimit)
+	return landed
 }
 
 // bug is what is wrong after a panic.
@@ -172,6 +261,9 @@ func settle(s *Source, content []byte, problem string) string {
 		s.digest = digest
 		s.version++
 	}
+	if problem == "" {
+		s.confirmed = time.Now()
+	}
 	told := s.problem
 	s.problem = problem
 	version := s.version
@@ -188,4 +280,8 @@ func settle(s *Source, content []byte, problem string) string {
 		journal.Error(s.Name + " " + problem + "; requests that need it get 503 until then")
 	}
 	return problem
+}
+
+func tooLarge(limit int) string {
+	return "is larger than " + strconv.Itoa(limit>>20) + " MiB: put the right one in its place"
 }

@@ -3,7 +3,6 @@ package source
 import (
 	"context"
 	"errors"
-	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -12,72 +11,99 @@ import (
 )
 
 const (
-	// slowest bounds one request, body included.
-	slowest = 5 * time.Second
-	// longest bounds the pause after failures, and how long a Cache-Control is honoured.
-	longestPause = 30 * time.Second
-	longestCache = time.Hour
-	// between is the least time between two looks out of turn.
-	between = 30 * time.Second
+	// requestTimeout bounds one request, body included.
+	requestTimeout = 5 * time.Second
+	// minPause and maxPause bound the pause after failures, which doubles with each;
+	// maxCache bounds how long a Cache-Control is honoured.
+	minPause = 250 * time.Millisecond
+	maxPause = 30 * time.Second
+	maxCache = time.Hour
+	// forcedInterval is the least time between two looks out of turn.
+	forcedInterval = 30 * time.Second
+	// maxRedirects is how many redirects of one request are followed.
+	maxRedirects = 3
 )
 
-var client = &http.Client{Timeout: slowest}
+var client = newClient()
 
-// lookAtURL asks the server on a goroutine of its own and waits for it a moment, so
-// that what is decided next rests on what holds now. A server that fails is asked at
-// longer and longer intervals, and nobody waits for it.
+// newClient asks for no compression: a few bytes of it could make a whole limit's worth.
+func newClient() *http.Client {
+	return &http.Client{
+		Timeout:       requestTimeout,
+		CheckRedirect: checkRedirect,
+		Transport: &http.Transport{
+			Proxy:                  http.ProxyFromEnvironment,
+			DisableCompression:     true,
+			ForceAttemptHTTP2:      true,
+			MaxIdleConnsPerHost:    1,
+			IdleConnTimeout:        90 * time.Second,
+			MaxResponseHeaderBytes: 64 << 10,
+		},
+	}
+}
+
+// What redirects may be followed no further; the words stand in the log.
+var (
+	errInsecure  = errors.New("redirects from https to http, where others could answer in its place")
+	errRedirects = errors.New("redirects more than " + strconv.Itoa(maxRedirects) + " times")
+)
+
+func checkRedirect(r *http.Request, via []*http.Request) error {
+	if via[len(via)-1].URL.Scheme == "https" && r.URL.Scheme != "https" {
+		return errInsecure
+	}
+	if len(via) > maxRedirects {
+		return errRedirects
+	}
+	return nil
+}
+
+// lookAtURL asks the server on a goroutine of its own. A server that fails is asked at
+// longer and longer intervals.
 func lookAtURL(s *Source, refresh time.Duration) {
 	now := time.Now()
 	s.mutex.Lock()
+	defer s.mutex.Unlock()
 	s.used = now
 	if s.flight == nil && !now.Before(s.next) {
-		ctx, landed := context.WithCancel(context.Background())
-		s.flight = ctx
-		s.patient = now.Add(patience)
-		fetchInBackground(s, landed, refresh)
-	}
-	flight := s.flight
-	until := s.patient
-	failing := s.failures > 0
-	s.mutex.Unlock()
-	if flight != nil && !failing {
-		wait(flight, until)
+		landed := takeOff(s, now)
+		fetchBeside(s, landed, refresh)
 	}
 }
 
-// Again makes the next look at a URL ask it out of turn, at most once in 30 s, because
-// somebody needs what it may have by now. It tells whether to look: others may have
-// asked for the same reason a moment ago.
-func Again(s *Source) bool {
-	if s.address == "" {
-		return false
-	}
+// IsURL reports whether it is one.
+func IsURL(s *Source) bool {
+	return s.address != ""
+}
+
+// Again asks a URL out of turn, at most once in 30 s, because somebody needs what it may
+// have by now. It returns what there is to wait for, whoever made it ask.
+func Again(s *Source) context.Context {
 	now := time.Now()
 	s.mutex.Lock()
-	if s.again.IsZero() || now.Sub(s.again) >= between {
-		s.again = now
+	if s.lastForced.IsZero() || now.Sub(s.lastForced) >= forcedInterval {
+		s.lastForced = now
 		s.next = now
+		s.forced = true
 	}
+	forced := s.forced
 	s.mutex.Unlock()
-	return true
+	if !forced {
+		return nil
+	}
+	lookAtURL(s, 0)
+	return InFlight(s)
 }
 
-// wait has no select: under Yaegi, all goroutines at the same one share its channels.
-func wait(flight context.Context, until time.Time) {
-	ctx, cancel := context.WithDeadline(flight, until)
-	defer cancel()
-	<-ctx.Done()
-}
-
-func fetchInBackground(s *Source, landed context.CancelFunc, refresh time.Duration) {
+// fetchBeside fetches on a goroutine of its own, where a panic would end Traefik. Under
+// Yaegi, recover works in a closure and in no other deferred function.
+func fetchBeside(s *Source, landed context.CancelFunc, refresh time.Duration) {
 	go func() {
 		defer landed()
-		// A panic on this goroutine would end Traefik. Under Yaegi, recover works in a
-		// closure and in no other deferred function.
 		defer func() {
 			if recover() != nil {
-				land(s, longestPause, true)
 				settle(s, nil, bug)
+				land(s, maxPause, true)
 			}
 		}()
 		fetch(s, refresh)
@@ -87,15 +113,15 @@ func fetchInBackground(s *Source, landed context.CancelFunc, refresh time.Durati
 func fetch(s *Source, refresh time.Duration) {
 	s.mutex.Lock()
 	tag := s.tag
-	pause := refresh
-	for i := 0; i < s.failures && pause < longestPause; i++ {
+	pause := minPause
+	for i := 0; i < s.failures && pause < maxPause; i++ {
 		pause *= 2
 	}
 	s.mutex.Unlock()
-	if pause > longestPause {
-		pause = longestPause
+	if pause > maxPause {
+		pause = maxPause
 	}
-	content, fresh, age, problem := ask(s.address, tag)
+	content, fresh, age, problem := ask(s.address, tag, s.limit)
 	problem = settle(s, content, problem)
 	if problem != "" {
 		land(s, pause, true)
@@ -115,6 +141,7 @@ func fetch(s *Source, refresh time.Duration) {
 func land(s *Source, pause time.Duration, failed bool) {
 	s.mutex.Lock()
 	s.flight = nil
+	s.forced = false
 	s.next = time.Now().Add(pause)
 	if failed {
 		s.failures++
@@ -126,7 +153,7 @@ func land(s *Source, pause time.Duration, failed bool) {
 
 // ask returns the content (nil when it is the one of that tag), its tag, how long it
 // may be kept, and what went wrong.
-func ask(address, tag string) ([]byte, string, time.Duration, string) {
+func ask(address, tag string, limit int) ([]byte, string, time.Duration, string) {
 	request, err := http.NewRequest(http.MethodGet, address, nil)
 	if err != nil {
 		return nil, "", 0, "is not an address that can be asked"
@@ -137,7 +164,7 @@ func ask(address, tag string) ([]byte, string, time.Duration, string) {
 	}
 	response, err := client.Do(request)
 	if err != nil {
-		return nil, "", 0, "cannot be reached (" + cause(err) + "): start its server, or correct the address"
+		return nil, "", 0, unreachable(cause(err))
 	}
 	defer func() { _ = response.Body.Close() }()
 	age := maxAge(response.Header.Get("Cache-Control"))
@@ -147,12 +174,15 @@ func ask(address, tag string) ([]byte, string, time.Duration, string) {
 	if response.StatusCode != http.StatusOK {
 		return nil, "", 0, "answers " + strconv.Itoa(response.StatusCode) + " instead of 200"
 	}
-	content, err := io.ReadAll(io.LimitReader(response.Body, limit+1))
+	if response.Header.Get("Content-Encoding") != "" {
+		return nil, "", 0, "answers compressed, for which it was not asked: switch that off at its server"
+	}
+	content, err := readAll(response.Body, response.ContentLength, limit)
 	if err != nil {
 		return nil, "", 0, "breaks off (" + cause(err) + ")"
 	}
 	if len(content) > limit {
-		return nil, "", 0, tooLarge()
+		return nil, "", 0, tooLarge(limit)
 	}
 	return content, response.Header.Get("ETag"), age, ""
 }
@@ -162,12 +192,35 @@ func ask(address, tag string) ([]byte, string, time.Duration, string) {
 func cause(err error) string {
 	outer, ok := err.(*url.Error) //nolint:errorlint // client.Do returns nothing else, and errors.As costs the interpreter a wrapper.
 	if ok && outer.Timeout() {
-		return "no answer in " + slowest.String()
+		return "no answer in " + requestTimeout.String()
 	}
 	for inner := errors.Unwrap(err); inner != nil; inner = errors.Unwrap(err) {
 		err = inner
 	}
 	return err.Error()
+}
+
+// expired is how crypto/x509 begins; it goes on with the time, another one each time.
+const expired = "x509: certificate has expired or is not yet valid"
+
+// unreachable says what to do where there was no answer.
+func unreachable(cause string) string {
+	switch {
+	case cause == errInsecure.Error() || cause == errRedirects.Error():
+		return cause + ": write the https address that answers"
+	case strings.HasPrefix(cause, "failed to parse Location"):
+		// It quotes the address.
+		return "redirects to what is no address: write the one that answers"
+	case strings.HasPrefix(cause, expired):
+		return "cannot be trusted (" + expired + "): renew its certificate, or set the clock of Traefik's machine"
+	case strings.HasPrefix(cause, "x509: certificate signed by unknown authority"):
+		return "cannot be trusted (" + cause + "): set SSL_CERT_FILE in Traefik's environment to a file with the certificate of the authority that signed it (of the server itself, if it did that), and restart Traefik"
+	case strings.HasPrefix(cause, "x509: "):
+		return "cannot be trusted (" + cause + "): write the address with a name that its certificate is for, or give it another certificate"
+	case strings.Contains(cause, "server gave HTTP response to HTTPS client"):
+		return "cannot be reached (" + cause + "): write http:// if it is meant to be without TLS, or correct the port"
+	}
+	return "cannot be reached (" + cause + "): start its server, or correct the address"
 }
 
 func maxAge(control string) time.Duration {
@@ -180,8 +233,8 @@ func maxAge(control string) time.Duration {
 		if err != nil || seconds < 0 {
 			return 0
 		}
-		if seconds > int(longestCache/time.Second) {
-			return longestCache
+		if seconds > int(maxCache/time.Second) {
+			return maxCache
 		}
 		return time.Duration(seconds) * time.Second
 	}

@@ -2,21 +2,26 @@
 package terminal
 
 import (
-	"encoding/json"
-	"strconv"
+	"context"
 	"strings"
 	"time"
-	"unicode/utf8"
 
+	"github.com/getportal/ptlauth/internal/journal"
 	"github.com/getportal/ptlauth/internal/option"
 	"github.com/getportal/ptlauth/internal/source"
 )
 
 // Terminal is a paired device.
 type Terminal struct {
-	ID   string // a token's sub
-	Name string // for people; not unique
-	User string // whose device it is; empty: the terminal's id stands for the user
+	// encoding/json takes other spellings of a name for the name, unless a field before
+	// has them. No text fits into these, so they are found out.
+	NotID   [0]bool `json:"ID"`
+	NotName [0]bool `json:"NAME"`
+	NotUser [0]bool `json:"USER"`
+
+	ID   string `json:"id"`   // a token's sub
+	Name string `json:"name"` // for people; not unique
+	User string `json:"user"` // whose device it is; empty: the terminal's id stands for the user
 }
 
 // Registry is the list of paired terminals at one time. Without more, nobody is on it.
@@ -31,6 +36,7 @@ type Registry struct {
 type List struct {
 	fixed  *Registry
 	source *source.Source
+	stale  time.Duration // how old an unreadable list may become; 0: as old as it likes
 }
 
 // anyone is the list of `terminals: any`.
@@ -81,6 +87,7 @@ func readPlace(s *option.Section) *List {
 	path := strings.TrimSpace(s.Text("file", ""))
 	address := strings.TrimSpace(s.Text("url", ""))
 	paired := readPaired(s)
+	stale := readStale(s, path+address != "")
 	s.Unknown()
 	if len(named) > 1 {
 		s.Problem("", "has several sources: keep one of "+strings.Join(named, ", "))
@@ -90,9 +97,9 @@ func readPlace(s *option.Section) *List {
 	}
 	switch {
 	case path != "":
-		return &List{source: source.File("terminals", path, parse)}
+		return &List{source: source.File(source.Lists, path, parse), stale: stale}
 	case address != "":
-		return readURL(s, address)
+		return readURL(s, address, stale)
 	case len(named) == 1 && named[0] != "paired":
 		s.Problem(named[0], "is empty: say where the list of terminals is")
 		return nil
@@ -117,55 +124,91 @@ func holdsAny(texts []string) bool {
 	return false
 }
 
-func readURL(s *option.Section, address string) *List {
+func readURL(s *option.Section, address string, stale time.Duration) *List {
 	if !option.IsAddress(address) {
 		s.Problem("url", "is not an address: write http://HOST/PATH")
 		return nil
 	}
-	return &List{source: source.URL("terminals", address, false, parse)}
+	return &List{source: source.URL(source.Lists, address, false, parse), stale: stale}
 }
 
-// parse reads a JSON array of terminals, as Portal's own terminals endpoint returns it.
-// Members other than id, name and user are not looked at. One entry that is not as it
-// should be spoils the list: it may have been written by half.
-func parse(content []byte) (interface{}, string) {
-	if !utf8.Valid(content) {
-		return nil, "is not UTF-8: it should be a JSON list of terminals"
+// readStale reads how old a list may become that cannot be read any more.
+func readStale(s *option.Section, isRead bool) time.Duration {
+	if !s.Has("stale") {
+		return 0
 	}
-	var entries []map[string]interface{}
-	err := json.Unmarshal(content, &entries)
-	if err != nil || entries == nil {
-		return nil, "is not a JSON list of terminals, such as [{\"id\": \"abc123\", \"name\": \"phone\"}]"
+	before := s.Problems()
+	stale := s.Duration("stale", 0)
+	switch {
+	case s.Problems() > before:
+	case stale < time.Second:
+		s.Problem("stale", "is less than a second: write for how long the last good list may stay in force, such as 1h, or leave it out for ever")
+	case !isRead && s.Has("paired"):
+		s.Problem("stale", "is for a list that is read: leave it out, or name the list in terminals.file or terminals.url")
 	}
-	r := &Registry{byID: make(map[string]*Terminal, len(entries))}
-	for i, entry := range entries {
-		t := &Terminal{ID: text(entry, "id"), Name: text(entry, "name"), User: text(entry, "user")}
-		if t.ID == "" {
-			return nil, "has a terminal without an id, or with one that is not text: number " + strconv.Itoa(i+1)
-		}
-		r.byID[t.ID] = t
-	}
-	return r, ""
+	return stale
 }
 
-// text is a function of its own because in a loop a failed assertion would leave the
-// value of the entry before under Yaegi.
-func text(entry map[string]interface{}, name string) string {
-	value, _ := entry[name].(string)
-	return strings.TrimSpace(value)
+// Look begins to bring the list up to date, and adds what there is to wait for to the
+// flights.
+func Look(l *List, refresh time.Duration, flights []context.Context) []context.Context {
+	if l == nil || l.source == nil {
+		return flights
+	}
+	source.Look(l.source, refresh)
+	flight := source.InFlight(l.source)
+	if flight == nil {
+		return flights
+	}
+	return append(flights, flight)
 }
 
-// Look brings the list up to date. It returns nil when the list could never be read.
-func Look(l *List, refresh time.Duration) *Registry {
+// Now returns the list as it is known; nil when it could never be read, or not for
+// longer than it may be stale.
+func Now(l *List, refresh time.Duration) *Registry {
 	if l == nil {
 		return nil
 	}
 	if l.source == nil {
 		return l.fixed
 	}
-	source.Look(l.source, refresh)
 	r, _ := source.Value(l.source).(*Registry)
+	if l.stale > 0 && r != nil && isStale(l, refresh) {
+		return nil
+	}
 	return r
+}
+
+// isStale reports whether the list has been unreadable for too long. A list is looked at
+// once in refresh, and its server has a second to answer.
+func isStale(l *List, refresh time.Duration) bool {
+	age := source.Age(l.source)
+	subject := "stale " + l.source.Name + l.stale.String()
+	if age <= l.stale || age <= refresh+time.Second {
+		journal.State(subject, "")
+		return false
+	}
+	journal.State(subject, l.source.Name+" could not be read for longer than terminals.stale ("+l.stale.String()+") allows; requests that need it get 503 until it can be read")
+	return true
+}
+
+// IsReading reports whether the list is being read.
+func IsReading(l *List) bool {
+	return l != nil && l.source != nil && source.IsReading(l.source)
+}
+
+// Again looks out of turn for a terminal that may have been paired a moment ago. Of many
+// that are not, few wait, and one makes a file be read or a server be asked.
+func Again(l *List, refresh time.Duration, subject string) *Terminal {
+	if l == nil || l.source == nil {
+		return nil
+	}
+	source.WaitAgain(Look(l, refresh, nil))
+	r := Now(l, refresh)
+	if r == nil {
+		return nil
+	}
+	return Find(r, subject)
 }
 
 // Find returns the terminal that a token's sub names; nil when it is not paired.
