@@ -6,6 +6,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/json"
 	"math/big"
 	"regexp"
 	"strconv"
@@ -85,12 +86,15 @@ func writingProblem(text string) string {
 // without the newline that editors leave at the end.
 func parseSecret(content []byte, d demand) ([]*Key, string) {
 	text := strings.TrimRight(string(source.Text(content)), "\r\n")
+	if d.base64 {
+		// White space is no part of base64, and openssl breaks it after 64 characters.
+		text = spaces.ReplaceAllString(text, "")
+	}
 	if text == "" {
 		return nil, "is empty: whoever makes the tokens (on a Portal, its core) writes the secret there; if that is you, make one, such as with openssl rand -hex 64"
 	}
-	if strings.Contains(text, "-----BEGIN") {
-		// Whoever knows a public key that serves as a secret can sign (CVE-2015-9235).
-		return nil, "holds a PEM key or certificate, not a shared secret: use publicKey or publicKeyFile for that"
+	if isNoSecret(text) {
+		return nil, notShared
 	}
 	problem := writingProblem(text)
 	if problem != "" {
@@ -98,20 +102,66 @@ func parseSecret(content []byte, d demand) ([]*Key, string) {
 	}
 	secret := []byte(text)
 	if d.base64 {
-		var err error
-		text = strings.TrimRight(text, "=")
-		if strings.ContainsAny(text, "+/") {
-			secret, err = base64.RawStdEncoding.DecodeString(text)
-		} else {
-			secret, err = base64.RawURLEncoding.DecodeString(text)
-		}
-		if err != nil {
+		secret = decodeSecret(text)
+		if secret == nil {
 			return nil, "is not base64: encode it, or leave out secretBase64"
 		}
 	}
-	if string(secret) == published {
+	if isNoSecret(string(secret)) {
+		return nil, notShared
+	}
+	if text == published || string(secret) == published {
 		return nil, "is an example's, which everybody knows: make one of your own, such as with openssl rand -hex 64"
 	}
+	return fromSecret(secret, d)
+}
+
+const notShared = "holds a public key, a certificate or a private key, not a shared secret: use publicKey, publicKeyFile or jwksFile for a public one"
+
+// isNoSecret reports whether a text is a key of a pair, in PEM, DER, base64 alone, JSON or
+// OpenSSH's form. Whoever knows a public key that serves as a secret can sign (CVE-2015-9235).
+func isNoSecret(text string) bool {
+	if strings.Contains(text, "-----BEGIN") || sshKey.MatchString(text) || isDER([]byte(text)) {
+		return true
+	}
+	der, ok := unbase64(text)
+	if ok {
+		return isDER(der)
+	}
+	var fields map[string]interface{}
+	return json.Unmarshal([]byte(text), &fields) == nil && (fields["kty"] != nil || fields["keys"] != nil)
+}
+
+// sshKey is how a public key in OpenSSH's form begins.
+var sshKey = regexp.MustCompile(`^\s*(?:ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-nistp\d+|sk-\S+@openssh\.com) `)
+
+func isDER(der []byte) bool {
+	_, err := x509.ParsePKIXPublicKey(der)
+	if err == nil {
+		return true
+	}
+	_, err = x509.ParsePKCS1PublicKey(der)
+	if err == nil {
+		return true
+	}
+	_, err = x509.ParseCertificate(der)
+	return err == nil || isPrivate(der)
+}
+
+// decodeSecret reads both alphabets; nil: it is not base64.
+func decodeSecret(text string) []byte {
+	encoding := base64.RawURLEncoding
+	if strings.ContainsAny(text, "+/") {
+		encoding = base64.RawStdEncoding
+	}
+	secret, err := encoding.DecodeString(strings.TrimRight(text, "="))
+	if err != nil {
+		return nil
+	}
+	return secret
+}
+
+func fromSecret(secret []byte, d demand) ([]*Key, string) {
 	algorithm := d.algorithm
 	if algorithm == "" {
 		algorithm = "HS256"

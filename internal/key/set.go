@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/getportal/ptlauth/internal/journal"
 	"github.com/getportal/ptlauth/internal/source"
 )
 
@@ -45,6 +46,7 @@ func parseSet(content []byte, d demand) ([]*Key, string) {
 	if len(keys) == 0 {
 		return nil, "has no key that can verify here (" + strings.Join(problems, "; ") + "): it needs RSA of 2048 bits or more, P-256, P-384, P-521 or Ed25519, for signatures"
 	}
+	tell(problems)
 	if len(keys) > maxTried {
 		for _, k := range keys {
 			k.Strict = true
@@ -65,7 +67,7 @@ func usable(members []interface{}, d demand) ([]*Key, []string) {
 		if problem == "" {
 			keys = append(keys, k)
 		} else if len(problems) < maxProblems {
-			problems = append(problems, "key "+strconv.Itoa(i+1)+" "+problem)
+			problems = append(problems, "key "+strconv.Itoa(i+1)+named(member)+" "+problem)
 		}
 	}
 	if len(members) == 0 {
@@ -73,6 +75,42 @@ func usable(members []interface{}, d demand) ([]*Key, []string) {
 	}
 	return keys, problems
 }
+
+// maxKID bounds how much of a kid stands in the log, in bytes.
+const maxKID = 64
+
+// named is a key's kid as it may stand in the log; empty where it has none.
+func named(member interface{}) string {
+	fields, _ := member.(map[string]interface{})
+	id := text(fields, "kid")
+	if id == "" {
+		return ""
+	}
+	if len(id) > maxKID {
+		id = id[:maxKID]
+	}
+	return " (kid " + strconv.QuoteToASCII(id) + ")"
+}
+
+// tell logs what is wrong with keys of a set of which others serve. Keys that are for
+// something else are in order: identity providers have one for encryption.
+func tell(problems []string) {
+	var wrong []string
+	for _, problem := range problems {
+		if !strings.HasSuffix(problem, otherUse) && !strings.HasSuffix(problem, otherAlgorithm) && !strings.HasSuffix(problem, otherID) {
+			wrong = append(wrong, problem)
+		}
+	}
+	if len(wrong) > 0 {
+		journal.Error("a JWK Set has keys that cannot verify here, and its others serve: " + strings.Join(wrong, "; "))
+	}
+}
+
+const (
+	otherUse       = "is not for verifying signatures (use, key_ops)"
+	otherAlgorithm = "is for another algorithm than `algorithm` says"
+	otherID        = "has another kid than `id` says"
+)
 
 // fromMember is a function of its own because in a loop a failed assertion would leave the
 // value of the key before under Yaegi.
@@ -87,7 +125,7 @@ func fromMember(member interface{}, d demand) (*Key, string) {
 // fromJWK makes a key that verifies signatures as demanded, or says why it is none.
 func fromJWK(fields map[string]interface{}, d demand) (*Key, string) {
 	if !isForVerifying(fields) {
-		return nil, "is not for verifying signatures (use, key_ops)"
+		return nil, otherUse
 	}
 	public := publicOf(fields)
 	if public == nil {
@@ -103,7 +141,7 @@ func fromJWK(fields map[string]interface{}, d demand) (*Key, string) {
 			return nil, "has an alg that is not supported"
 		}
 		if algorithm != "" && algorithm != own {
-			return nil, "is for another algorithm than `algorithm` says"
+			return nil, otherAlgorithm
 		}
 		algorithm = own
 	}
@@ -119,7 +157,7 @@ func fromJWK(fields map[string]interface{}, d demand) (*Key, string) {
 	}
 	if d.id != "" {
 		if k.ID != d.id {
-			return nil, "has another kid than `id` says"
+			return nil, otherID
 		}
 		k.Strict = true
 	}

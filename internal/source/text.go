@@ -42,20 +42,39 @@ func Text(content []byte) []byte {
 }
 
 // word is what a part of a path usually looks like, and what random text seldom does.
-var word = regexp.MustCompile(`^(?:[a-z0-9._-]*|.{0,12})$`)
+var word = regexp.MustCompile(`^(?:[a-z0-9._-]*|[A-Z0-9._-]*|.{0,12})$`)
+
+// base64Only is text that may be a secret in base64.
+var base64Only = regexp.MustCompile(`^[A-Za-z0-9+/]{32,}=*$`)
+
+// isRandom reports whether a path could be 32 bytes in base64 that have a slash here and there.
+func isRandom(path string) bool {
+	return base64Only.MatchString(path) && strings.ContainsAny(path, "+0123456789") &&
+		strings.ToLower(path) != path && strings.ToUpper(path) != path
+}
 
 // shown is how a path stands in the log. A secret in its place must not come back there.
 func shown(path string) string {
 	if len(path) < 32 {
 		return path
 	}
-	_, err := os.Stat(filepath.Dir(path))
-	if err == nil && strings.Contains(path, "/") {
+	_, err := os.Stat(path)
+	if err == nil {
 		return path
+	}
+	// The root is there for a secret that begins with a slash, too.
+	directory := filepath.Dir(path)
+	_, err = os.Stat(directory)
+	if err == nil && directory != "/" && strings.Contains(path, "/") {
+		return path
+	}
+	hidden := "a file (its path of " + strconv.Itoa(len(path)) + " characters is not shown, it may be a secret that stands in the place of a path)"
+	if isRandom(path) {
+		return hidden
 	}
 	for _, part := range strings.Split(path, "/") {
 		if !word.MatchString(part) {
-			return "a file (its path of " + strconv.Itoa(len(path)) + " characters is not shown, it may be a secret that stands in the place of a path)"
+			return hidden
 		}
 	}
 	return path
