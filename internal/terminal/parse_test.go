@@ -172,7 +172,8 @@ func BenchmarkParse(b *testing.B) {
 		fmt.Fprintf(&list, `,{"id": "id%06d", "name": "device number %06d", "icon": "smartphone", "x": 1}`, i, i)
 	}
 	content := []byte("[" + list.String()[1:] + "]")
-	for b.Loop() {
+	b.ResetTimer()
+	for range b.N {
 		if _, problem := parse(content); problem != "" {
 			b.Fatal(problem)
 		}
