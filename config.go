@@ -47,6 +47,10 @@ type Config struct {
 	// P-384, P-521 or Ed25519. A JWK Set (RFC 7517) may hold several; a key's kid then
 	// chooses among them and does nothing else.
 	//
+	// Files are read as they are made: with a byte order mark, in UTF-16 that is marked; PEM
+	// also on one line, indented, with \n written out, or its base64 alone; a JWK alone. What
+	// stands around a secret (quotes, a blank, NAME=) is reported, not taken off.
+	//
 	// What is in a file is read again within refresh. A URL is asked in the background,
 	// no sooner than its Cache-Control says, and once in 30 s when a token names a kid
 	// that the set has not.
@@ -63,16 +67,29 @@ type Config struct {
 	//   - keys[].id (text): only tokens with this kid
 	Keys interface{} `json:"keys,omitempty"`
 
-	// Token says where a request carries its token. A cookie may hold it with
-	// "Bearer " in front, as Portal writes it. Every carrier is taken out before the
-	// request is passed on, unless forward is set; other cookies and parameters stay
-	// byte for byte. Of several tokens (at most 4, at most 8 KiB each) a bad one does
-	// no harm beside a good one; good ones of two terminals are refused.
+	// Token says where a request carries its token. A cookie may hold it in quotes and
+	// with "Bearer " in front, also with the space escaped, as Portal and other libraries
+	// write it. Of several tokens (at most 4, at most 8 KiB each) a bad one does no harm
+	// beside a good one; good ones of two terminals are refused.
+	//
+	// Tokens are taken out before the request is passed on, unless forward is set; other
+	// cookies and parameters stay byte for byte. An app may have tokens of its own in
+	// Authorization and in the query: there only what one of the keys has signed is taken
+	// out and, where no token is good, whatever looks like a JWT. The cookie, and any
+	// other header that is named here, is taken out whatever it holds. A request that has
+	// the cookie or the parameter more than 32 times is refused, on a public path
+	// anonymous and without any cookie or query. So is one that mentions them in more
+	// than 16 KiB of query, or more than 32 times in more than 16 KiB of cookies.
+	//
+	// Subject is the claim whose text is the terminal's id; of several, the first that is
+	// text and not empty. Whoever can choose the text of any of them can choose whom the
+	// token is for.
 	//
 	//   - token.cookie (name, default authorization): the cookie that carries the token; empty: none
 	//   - token.header (name): the header that carries it, scheme Bearer, such as Authorization
 	//   - token.query (name): the query parameter that carries it; Traefik's access log shows it
 	//   - token.forward (boolean, default false): let the app see the token
+	//   - token.subject (one or several claims, default sub): the claim that names the terminal
 	Token interface{} `json:"token,omitempty"`
 
 	// Issuer is the `iss` that every token must have.
@@ -103,9 +120,15 @@ type Config struct {
 
 	// Require maps claims to one or several accepted values; a good token without one
 	// of them is answered 403. A claim that is a list must hold one. Dots lead into
-	// nested claims, and so does nesting.
+	// nested claims, and so does nesting. A number is compared by its digits as they stand
+	// in the token.
+	//
+	// A label divides a name at dots, and a KV store at slashes. Where a name has both, as
+	// https://example.com/roles, write a list of claims with their values instead.
 	//
 	//   - require (claim: one or several texts): what else a token must say
+	//   - require[].claim (name): the same as a list, for any name: the claim
+	//   - require[].values (one or several texts): and its accepted values
 	Require interface{} `json:"require,omitempty"`
 
 	// Terminals says who may enter, and is required: either the paired devices, in one of
@@ -168,7 +191,10 @@ type Config struct {
 	// {claims.NAME}; a slice may follow, as in {portal.id[:6]}. Double braces mean the
 	// same. Quote them in YAML. A header is left out where a placeholder has nothing
 	// to say. A claim that is missing, or a value that no header can carry (control
-	// characters, white space around it, over 1 KiB), denies the request with 403.
+	// characters, white space around it, over 1 KiB), denies the request with 403; with a
+	// question mark behind its name, as in {claims.groups?}, a claim may be missing. A
+	// number is sent by its digits, a list of texts, numbers and booleans with commas
+	// between; a list with a comma in a member, or white space around one, is refused.
 	//
 	//   - headers (name: value): what the app is sent
 	Headers interface{} `json:"headers,omitempty"`
@@ -201,6 +227,8 @@ type Config struct {
 	// X-Forwarded-Host, X-Forwarded-Uri, X-Forwarded-Method, X-Forwarded-Proto and the
 	// terminal's cookie. Portal's own auth endpoint wakes and keeps its apps by that.
 	// Nobody waits for it.
+	// Apps are told apart by their hosts, without ports: no more than 256 that terminals
+	// use, and 64 that only anonymous visitors use.
 	//
 	//   - activity.url (address): who is told
 	//   - activity.interval (duration, default 5s): at most once per app in this time
@@ -233,12 +261,12 @@ type Config struct {
 	CrossOriginProtection interface{} `json:"crossOriginProtection,omitempty"`
 
 	// TrustedOrigins are other origins whose pages may, such as https://app.example.com, or
-	// https://*.example.com for any one label. null is the origin of a sandboxed page or a
-	// local file, file:// that of some web views. A host is written as browsers send it
-	// (xn--…). The app's own origin is the host that was asked for, or what Traefik has in
-	// X-Forwarded-Host, which its entry points take from clients that are not trusted.
+	// https://*.example.com, where the asterisk is one label (for frames, one or several).
+	// International names are written as browsers send them, xn--…; the words null (pages in
+	// a sandbox) and file:// (files, as in Electron and Cordova) name no host, and trust all
+	// pages of that kind.
 	//
-	//   - trustedOrigins (one or several origins): other origins that may act with the visitor's cookie
+	//   - trustedOrigins (one or several origins): other origins that may act with the visitor's cookie; https://*.example.com for one label
 	TrustedOrigins interface{} `json:"trustedOrigins,omitempty"`
 
 	// Strip are further headers to take out of every request, however they are spelled; an
@@ -299,7 +327,7 @@ func compile(config *Config) (*policy, *option.Report) {
 	section := top.Section("token")
 	token.ReadSubject(p.tokenRules, section)
 	p.carriers = carrier.Read(section, access.Injected(p.rules))
-	p.strip = header.ReadStrip(top, access.Injected(p.rules), p.carriers.Header)
+	p.strip = header.ReadStrip(top, header.Reading{Injected: access.Injected(p.rules), Token: p.carriers.Header, Forward: p.carriers.Forward})
 	checkLogin(top, p)
 	if p.refresh < 100*time.Millisecond || p.refresh > time.Hour {
 		top.Problem("refresh", "is not between 100ms and 1h")

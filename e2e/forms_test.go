@@ -34,7 +34,8 @@ http:
           keys:
             - {secret: the-spare-secret-of-36-characters-or-so, id: spare}
             - {secretFile: LONG-FILE, algorithm: HS512}
-          token: {cookie: session, header: Authorization, forward: true}
+          token: {cookie: session, header: Authorization, forward: true, subject: [device, sub]}
+          strip: [X-Role, -X-Webauth-Role, Grafana-*]
           leeway: 60
           require:
             role: [admin, owner]
@@ -59,7 +60,8 @@ http:
   secretFile = "SECRET-FILE"
   leeway = 60
   loginURL = "https://login.example.com/?next={url}"
-  token = {cookie = "session", header = "Authorization", forward = true}
+  token = {cookie = "session", header = "Authorization", forward = true, subject = ["device", "sub"]}
+  strip = ["X-Role", "-X-Webauth-Role", "Grafana-*"]
   portal = {id = "abcdefghij", domain = "example.com"}
   [[http.middlewares.auth.plugin.ptlauth.keys]]
     secret = "the-spare-secret-of-36-characters-or-so"
@@ -101,7 +103,8 @@ spec:
       keys:
         - {secret: the-spare-secret-of-36-characters-or-so, id: spare}
         - {secretFile: LONG-FILE, algorithm: HS512}
-      token: {cookie: session, header: Authorization, forward: true}
+      token: {cookie: session, header: Authorization, forward: true, subject: [device, sub]}
+      strip: [X-Role, -X-Webauth-Role, Grafana-*]
       leeway: 60
       require:
         role: [admin, owner]
@@ -131,6 +134,8 @@ keys[1].algorithm=HS512
 token.cookie=session
 token.header=Authorization
 token.forward=true
+token.subject=device,sub
+strip=X-Role,-X-Webauth-Role,Grafana-*
 leeway=60
 require.role=admin,owner
 require.realm.level=5
@@ -161,6 +166,11 @@ keys/1/algorithm=HS512
 token/cookie=session
 token/header=Authorization
 token/forward=true
+token/subject/0=device
+token/subject/1=sub
+strip/0=X-Role
+strip/1=-X-Webauth-Role
+strip/2=Grafana-*
 leeway=60
 require/role/0=admin
 require/role/1=owner
@@ -325,6 +335,14 @@ func visits(t *testing.T) ([]visit, *strings.Replacer) {
 	late := cookie(usual(ago(50)))
 	admin := cookie(usual(jwt.MapClaims{"role": []string{"guest", "admin"}}))
 	other := cookie(usual(jwt.MapClaims{"sub": "123456"}))
+	device := cookie(usual(jwt.MapClaims{"device": "123456"}))
+	with := func(header http.Header, names ...string) http.Header {
+		all := header.Clone()
+		for _, name := range names {
+			all.Set(name, "1")
+		}
+		return all
+	}
 	list := []visit{
 		{name: "the cookie of that name is taken", header: inCookie, status: 200, app: ann(inCookie)},
 		{name: "the default cookie is none", header: http.Header{"Cookie": {"authorization=" + usual(nil)}}, status: 401},
@@ -340,6 +358,8 @@ func visits(t *testing.T) ([]visit, *strings.Replacer) {
 		{name: "a list of values is not one value", header: cookie(usual(jwt.MapClaims{"role": "admin,owner"})), status: 403},
 		{name: "the nested claim is required", header: cookie(usual(jwt.MapClaims{"realm": map[string]any{"level": 4}})), status: 403},
 		{name: "a terminal without a user is its own", header: other, status: 200, app: tablet(other)},
+		{name: "another claim names the terminal", header: device, status: 200, app: tablet(device)},
+		{name: "what is to be taken out is, and what is let through is not", header: with(inCookie, "X-Role", "X-Webauth-Role", "X-Webauth-User", "Grafana-Org"), status: 200, app: ann(with(inCookie, "X-Webauth-Role"))},
 		{name: "a terminal that is not paired is refused", header: cookie(usual(jwt.MapClaims{"sub": "zzz999"})), status: 401},
 		{
 			name: "the public path knows no visitor", path: "/open/door", status: 200,

@@ -47,8 +47,20 @@ func hostileRequests() map[string][2]string {
 		"escaped names":                 {"?" + much("&%61uth=x"), "X-A: 1"},
 		"a long Referer":                {"", "Referer: https://a.test/?auth=" + much("a&%61ut")},
 		"a long Authorization":          {"", "Authorization: Bearer " + much("eyJ.")},
+		"header names":                  {"", strings.TrimSuffix(numbered("x%d: \r\n"), "\r\n")},
+		"a long path":                   {"/" + much("a/b"), "X-A: 1"},
+		"an escaped path":               {"/" + much("%41"), "X-A: 1"},
 		"Authorization lines":           {"", strings.TrimSuffix(much("Authorization: Bearer x\r\n"), "\r\n")},
 	}
+}
+
+// numbered is as much of a text as fits, with another number each time.
+func numbered(text string) string {
+	var all strings.Builder
+	for n := 0; all.Len() < hostileSize; n++ {
+		fmt.Fprintf(&all, text, n)
+	}
+	return all.String()
 }
 
 // TestHostileRequests: whatever a client sends, and wherever, Traefik with ptlauth computes at most three times as long for
@@ -77,7 +89,7 @@ func TestHostileRequests(t *testing.T) {
 	for name, request := range hostileRequests() {
 		t.Run(name, func(t *testing.T) {
 			bare, _ := hostileTime(t, proxy, app, "/bare", request)
-			for path, want := range map[string]int{"/usual": 401, "/usual/public": 200, "/everywhere": 401, "/everywhere/public": 200} {
+			for path, want := range hostileAnswers(name) {
 				took, status := hostileTime(t, proxy, app, path, request)
 				t.Logf("%-18s %v, without ptlauth %v", path, took, bare)
 				// Hundredths of a second are counted.
@@ -90,6 +102,18 @@ func TestHostileRequests(t *testing.T) {
 			}
 		})
 	}
+}
+
+// hostileAnswers are the statuses by path: a path of that length is never public, and so many names are refused unread.
+func hostileAnswers(name string) map[string]int {
+	private, public := http.StatusUnauthorized, http.StatusOK
+	switch name {
+	case "header names":
+		private, public = http.StatusRequestHeaderFieldsTooLarge, http.StatusRequestHeaderFieldsTooLarge
+	case "a long path", "an escaped path":
+		public = http.StatusUnauthorized
+	}
+	return map[string]int{"/usual": private, "/usual/public": public, "/everywhere": private, "/everywhere/public": public}
 }
 
 // hostileTime is how long Traefik computes for five such requests, the least of three times, and what it answers.

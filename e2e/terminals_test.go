@@ -198,7 +198,8 @@ func TestTerminalsInRedis(t *testing.T) {
 	t.Cleanup(proxy.Stop)
 
 	// as asks once for a device, and returns its user at the app; else the status.
-	as := func(form, id string) string {
+	as := func(t *testing.T, form, id string) string {
+		t.Helper()
 		app.header = nil
 		status, _ := ask(t, proxy.URL("web"), form+".example.com", http.Header{"Cookie": {"authorization=" + signedBySecret(t, text(t, secretFile), id)}})
 		if status != http.StatusOK {
@@ -208,16 +209,16 @@ func TestTerminalsInRedis(t *testing.T) {
 	}
 	// becomes asks until a device gets one of what it should, and then for a while that it stays so.
 	// Until then it may get what it got before, and the others always get their users.
-	becomes := func(form, id string, before, want []string, others map[string]string) {
+	becomes := func(t *testing.T, form, id string, before, want []string, others map[string]string) {
 		t.Helper()
 		settled := 0
 		eventually(t, 20*time.Second, func() string {
 			for other, user := range others {
-				if got := as(form, other); got != user {
+				if got := as(t, form, other); got != user {
 					t.Fatalf("%s: %s got %s instead of %s", form, other, got, user)
 				}
 			}
-			got := as(form, id)
+			got := as(t, form, id)
 			if slices.Contains(want, got) {
 				settled++
 			} else if settled > 0 || !slices.Contains(before, got) {
@@ -231,7 +232,7 @@ func TestTerminalsInRedis(t *testing.T) {
 	}
 	for _, form := range forms {
 		eventually(t, 20*time.Second, func() string {
-			if got := as(form, "tablet"); got != "carl" {
+			if got := as(t, form, "tablet"); got != "carl" {
 				return form + ": the tablet got " + got
 			}
 			return ""
@@ -258,12 +259,12 @@ func TestTerminalsInRedis(t *testing.T) {
 					if strings.HasSuffix(key, "/name") && before[0] == users[device.id] {
 						want = before
 					}
-					becomes(form, device.id, before, want, stay)
+					becomes(t, form, device.id, before, want, stay)
 					before = want
 				}
 			}
 			for id := range users {
-				if got := as(form, id); got != "503" {
+				if got := as(t, form, id); got != "503" {
 					t.Errorf("without any device %s got %s", id, got)
 				}
 			}

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"sort"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/getportal/ptlauth/internal/header"
 	"github.com/getportal/ptlauth/internal/option"
@@ -50,7 +51,7 @@ type Rule struct {
 
 	plain     *regexp.Regexp // the targets that are public by a rule at a glance
 	private   *Rule          // a public rule's twin for paths that are ambiguous
-	rivals    *regexp.Regexp // what longer private prefixes begin; nil: nothing
+	rivals    *regexp.Regexp // what private prefixes that are not shorter begin; nil: nothing
 	beginning *regexp.Regexp // what a private prefix begins; nil: it is public, or for all other paths
 }
 
@@ -67,13 +68,17 @@ func Read(top *option.Section, portal *placeholder.Portal) Rules {
 	}
 	omitted := merge(top, general, portal, false)
 	rules := Rules{{Headers: inOrder(general), Omitted: omitted}}
-	seen := map[string]bool{}
+	seen := map[string]*Rule{}
 	for _, s := range top.Sections("paths") {
 		rule := readRule(s, general, portal)
-		if seen[rule.Prefix] {
+		folded := strings.ToLower(letters.Replace(rule.Prefix))
+		other := seen[folded]
+		if other != nil && other.Prefix == rule.Prefix {
 			s.Problem("prefix", "is listed twice: keep one of the two")
+		} else if other != nil && other.Public != rule.Public {
+			s.Problem("prefix", "is another one's in different spelling, which some apps do not mind, and one of them is private: keep one of the two")
 		}
-		seen[rule.Prefix] = true
+		seen[folded] = rule
 		if rule.Prefix == "" {
 			rules[0] = rule
 		} else {
@@ -83,22 +88,27 @@ func Read(top *option.Section, portal *placeholder.Portal) Rules {
 	return Sorted(rules)
 }
 
-// Sorted puts the longest prefix first, and a private rule for all other paths last.
+// Sorted puts the longest prefix first, of one prefix that is there twice the private rule,
+// and a private rule for all other paths last.
 func Sorted(rules Rules) Rules {
-	sort.SliceStable(rules, func(i, j int) bool { return len(rules[i].Prefix) > len(rules[j].Prefix) })
+	sort.SliceStable(rules, func(i, j int) bool { return goesBefore(rules[i], rules[j]) })
 	if len(rules) == 0 || rules[len(rules)-1].Prefix != "" {
 		rules = append(rules, &Rule{})
 	}
-	for i, rule := range rules {
+	for _, rule := range rules {
 		nobody, _ := Values(rule, placeholder.Anonymous)
 		rule.Nobody = nobody
 		// No Cookie line and no path holds a line break.
 		rule.Mark = "\n" + rule.Prefix + "\n"
-		if rule.Public {
-			rule.private = &Rule{Prefix: rule.Prefix, Mark: "\r" + rule.Prefix + "\n", Headers: rule.Headers, Omitted: rule.Omitted, Nobody: nobody, Spelling: true}
-			setRivals(rules[:i], rule)
-		} else if rule.Prefix != "" {
+		// What is not UTF-8 is never public, and needs no rival.
+		if !rule.Public && rule.Prefix != "" && utf8.ValidString(rule.Prefix) {
 			rule.beginning = regexp.MustCompile("^" + beginningOf(rule.Prefix))
+		}
+	}
+	for _, rule := range rules {
+		if rule.Public {
+			rule.private = &Rule{Prefix: rule.Prefix, Mark: "\r" + rule.Prefix + "\n", Headers: rule.Headers, Omitted: rule.Omitted, Nobody: rule.Nobody, Spelling: true}
+			setRivals(rules, rule)
 		}
 	}
 	// The Cookie line alone stands for the last rule, unless somebody is anonymous there.
@@ -107,6 +117,13 @@ func Sorted(rules Rules) Rules {
 		last.Mark = ""
 	}
 	return rules
+}
+
+func goesBefore(a, b *Rule) bool {
+	if len(a.Prefix) != len(b.Prefix) {
+		return len(a.Prefix) > len(b.Prefix)
+	}
+	return !a.Public && b.Public
 }
 
 // OfApp makes the rule for one path of an app_meta.json: the access, and the only
@@ -152,26 +169,7 @@ func OfApp(prefix, kind string, headers map[string]interface{}, portal *placehol
 }
 
 func readRule(s *option.Section, general map[string]Header, portal *placeholder.Portal) *Rule {
-	rule := &Rule{Prefix: s.Text("prefix", "")}
-	if !s.Has("prefix") {
-		s.Problem("prefix", "is missing: write the beginning of the paths that are meant, such as /public")
-	} else if rule.Prefix == "/" {
-		rule.Prefix = ""
-	} else if rule.Prefix != "" && rule.Prefix[0] != '/' {
-		s.Problem("prefix", "does not begin with a slash: write /public")
-	}
-	if strings.ContainsAny(rule.Prefix, "?#") {
-		s.Problem("prefix", "holds ? or #: it is compared with the path alone")
-	}
-	if strings.HasSuffix(rule.Prefix, "*") {
-		s.Problem("prefix", "ends in *, which stands for itself: leave it out, a prefix means all paths that begin with it")
-	}
-	decoded, err := url.PathUnescape(rule.Prefix)
-	if err == nil {
-		rule.Prefix = decoded
-	} else {
-		s.Problem("prefix", "has a % without two hexadecimal digits behind it: write %25 for a percent sign")
-	}
+	rule := &Rule{Prefix: readPrefix(s)}
 	switch strings.ToLower(s.Text("access", "private")) {
 	case "private":
 	case "public":
@@ -182,6 +180,9 @@ func readRule(s *option.Section, general map[string]Header, portal *placeholder.
 	default:
 		s.Problem("access", "is neither private nor public: write one of them")
 	}
+	if problem := PrefixProblem(rule.Prefix); problem != "" && !(rule.Public && isAmbiguous(rule.Prefix)) {
+		s.Problem("prefix", problem)
+	}
 	merged := map[string]Header{}
 	for folded, h := range general {
 		merged[folded] = h
@@ -191,6 +192,51 @@ func readRule(s *option.Section, general map[string]Header, portal *placeholder.
 	rule.Headers = inOrder(merged)
 	return rule
 }
+
+// readPrefix reads a prefix, and decodes it once.
+func readPrefix(s *option.Section) string {
+	prefix := s.Text("prefix", "")
+	if !s.Has("prefix") {
+		s.Problem("prefix", "is missing: write the beginning of the paths that are meant, such as /public")
+	} else if prefix == "/" {
+		return ""
+	} else if prefix != "" && prefix[0] != '/' {
+		s.Problem("prefix", "does not begin with a slash: write /public")
+		return prefix
+	}
+	if strings.ContainsAny(prefix, "?#") {
+		s.Problem("prefix", "holds ? or #: it is compared with the path alone")
+	}
+	decoded, err := url.PathUnescape(prefix)
+	if err != nil {
+		s.Problem("prefix", "has a % without two hexadecimal digits behind it: write %25 for a percent sign")
+		return prefix
+	}
+	return decoded
+}
+
+// PrefixProblem says why no path of an app begins with the decoded prefix, or why it is
+// hardly what is meant; empty where nothing is wrong.
+func PrefixProblem(prefix string) string {
+	if prefix != "" && prefix[0] != '/' {
+		return "does not begin with a slash, as all paths do"
+	}
+	if strings.HasSuffix(prefix, "*") {
+		return "ends in *, which stands for itself: leave it out, a prefix means all paths that begin with it"
+	}
+	if wildcard.MatchString(prefix) {
+		return "holds a wildcard, which stands for itself: write the beginning of the paths that are meant, up to it"
+	}
+	if unreachable.MatchString(prefix) || !utf8.ValidString(prefix) {
+		return "matches nothing, because of //, a dot segment, a control character, a blank at its end or bytes that are not UTF-8: write it as the app sees the path"
+	}
+	return ""
+}
+
+var (
+	wildcard    = regexp.MustCompile(`/\*+/|\{[^/]*\}|/:[A-Za-z_]+(?:/|$)|\(\?|\.\*`)
+	unreachable = regexp.MustCompile(`//|/\.\.?(?:/|$)|[\x00-\x1f\x7f-\x{9f}]| $`)
+)
 
 // merge puts the section's headers over those that are there. A value that is the
 // same whoever asks (`admin`, `{portal.id[:6]}@example.com`) could log an anonymous

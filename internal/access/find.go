@@ -33,9 +33,15 @@ func Ordinary(rules Rules) *regexp.Regexp {
 	}
 	prefixes := make([]string, 0, len(rules))
 	for _, rule := range rules[:len(rules)-1] {
-		prefixes = append(prefixes, regexp.QuoteMeta(rule.Prefix))
+		prefixes = append(prefixes, regexp.QuoteMeta(valid(rule.Prefix)))
 	}
 	return regexp.MustCompile(`^(?:` + strings.Join(prefixes, "|") + `)`)
+}
+
+// valid is a text up to the first byte that is not UTF-8, which no expression can hold.
+func valid(text string) string {
+	head, _, _ := strings.Cut(strings.ToValidUTF8(text, "\x00"), "\x00")
+	return head
 }
 
 // Find returns the rule for a request: that of the longest prefix with which the decoded
@@ -66,17 +72,29 @@ func longest(rules Rules, path string) *Rule {
 func findSlow(rules Rules, rule *Rule, r *http.Request) *Rule {
 	path := r.URL.Path
 	escaped := r.URL.EscapedPath()
-	if len(escaped) > maxPath || path == "" || path[0] != '/' || isAmbiguous(path) || target(r) != escaped {
+	if len(escaped) > maxPath || r.URL.Opaque != "" || path == "" || path[0] != '/' || isAmbiguous(path) || target(r) != escaped {
 		return rule.private
 	}
-	if rule.rivals != nil && rule.rivals.MatchString(path) {
+	if isRival(rule, path) {
 		return rival(rules, rule, path)
 	}
 	if !strings.Contains(escaped, "%") {
 		return rule
 	}
+	return findData(rules, rule, escaped)
+}
+
+// findData reads %2F as data, which it is to apps that cut the path before they decode it.
+func findData(rules Rules, rule *Rule, escaped string) *Rule {
 	data, err := url.PathUnescape(slash.ReplaceAllString(escaped, "%252F"))
-	if err != nil || longest(rules, data) != rule || rule.rivals != nil && rule.rivals.MatchString(data) {
+	if err != nil || isRival(rule, data) {
+		return rule.private
+	}
+	other := longest(rules, data)
+	if other.Closed {
+		return other
+	}
+	if other != rule {
 		return rule.private
 	}
 	return rule
@@ -96,48 +114,60 @@ func target(r *http.Request) string {
 	return address.EscapedPath()
 }
 
+func isRival(rule *Rule, path string) bool {
+	return rule.rivals != nil && rule.rivals.MatchString(letters.Replace(path))
+}
+
 // rival is the private rule that keeps a path from being public.
 func rival(rules Rules, rule *Rule, path string) *Rule {
+	folded := letters.Replace(path)
 	for _, other := range rules {
-		if other.beginning != nil && other.beginning.MatchString(path) {
+		if other.beginning != nil && other.beginning.MatchString(folded) {
 			return other
 		}
 	}
 	return rule.private
 }
 
-// beginningOf matches the decoded paths that a private prefix covers: when case does not
+// beginningOf matches the folded paths that a private prefix covers: when case does not
 // count, because to some apps it does not, and without the slash at its end, because to
 // some apps that is the same page.
 func beginningOf(prefix string) string {
-	bare := strings.TrimSuffix(prefix, "/")
-	if bare == prefix {
-		return `(?i:` + regexp.QuoteMeta(prefix) + `)`
+	folded := letters.Replace(prefix)
+	bare := strings.TrimSuffix(folded, "/")
+	if bare == folded {
+		return `(?i:` + regexp.QuoteMeta(folded) + `)`
 	}
 	return `(?i:` + regexp.QuoteMeta(bare) + `(?:/|\z))`
 }
 
-// setRivals finds for a public rule the private rules with a longer prefix, and what needs
-// no closer look.
-func setRivals(longer Rules, rule *Rule) {
+// setRivals finds for a public rule the private rules with a prefix that is not shorter,
+// and what needs no closer look.
+func setRivals(rules Rules, rule *Rule) {
 	var beginnings []string
-	for _, other := range longer {
-		if !other.Public {
+	for _, other := range rules {
+		if other.beginning != nil && length(other.Prefix) >= length(rule.Prefix) {
 			beginnings = append(beginnings, beginningOf(other.Prefix))
 		}
 	}
 	rule.plain = nothing
 	if beginnings != nil {
 		rule.rivals = regexp.MustCompile(`^(?:` + strings.Join(beginnings, "|") + `)`)
-	} else if rule.Prefix != "" {
-		rule.plain = regexp.MustCompile(`^` + regexp.QuoteMeta(strings.TrimSuffix(rule.Prefix, "/")) + plain)
-	} else {
-		rule.plain = regexp.MustCompile(`^` + plain)
+	} else if rule.Prefix == "" {
+		rule.plain = regexp.MustCompile(`^/` + plain)
+	} else if !isAmbiguous(rule.Prefix) && strings.HasSuffix(rule.Prefix, "/") {
+		rule.plain = regexp.MustCompile(`^` + regexp.QuoteMeta(rule.Prefix) + plain)
+	} else if !isAmbiguous(rule.Prefix) {
+		rule.plain = regexp.MustCompile(`^` + regexp.QuoteMeta(rule.Prefix) + `[.` + harmless + `]*(?:/` + plain + `|\?|$)`)
 	}
 }
 
-// plain is how a path goes on that needs no closer look: what cannot be escaped, or means
-// the same if it is, no empty and no dot segment, and any query.
-const plain = `[A-Za-z0-9_~!$&'()*+,=:@.-]*(?:/[A-Za-z0-9_~!$&'()*+,=:@-][A-Za-z0-9_~!$&'()*+,=:@.-]*)*(?:\?|$)`
+// harmless are the characters that cannot be escaped, or mean the same if they are; but for
+// the dot.
+const harmless = `A-Za-z0-9_~!$&'()*+,=:@-`
+
+// plain is how a path goes on behind a slash that needs no closer look: with harmless
+// characters, no empty and no dot segment, and any query.
+const plain = `(?:[` + harmless + `][.` + harmless + `]*(?:/[` + harmless + `][.` + harmless + `]*)*/?)?(?:\?|$)`
 
 var nothing = regexp.MustCompile(`[^\x{0}-\x{10FFFF}]`)

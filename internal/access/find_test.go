@@ -3,6 +3,8 @@ package access
 import (
 	"net/http"
 	"net/url"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"unicode"
@@ -123,19 +125,72 @@ func TestFindLastAtAGlance(t *testing.T) {
 	}
 }
 
+// appRules are those of an app_meta.json, where nothing is a mistake: a prefix in each line,
+// behind + where it is public, - where it is private and ! where it is for peers.
+func appRules(lines string) Rules {
+	kinds := map[byte]string{'+': "public", '-': "private", '!': "peer"}
+	var rules Rules
+	for _, line := range strings.Split(lines, "\n") {
+		if line != "" && kinds[line[0]] != "" {
+			rule, _ := OfApp(line[1:], kinds[line[0]], nil, &placeholder.Portal{})
+			rules = append(rules, rule)
+		}
+	}
+	return Sorted(rules)
+}
+
+func TestFindInApp(t *testing.T) {
+	for _, test := range []struct{ name, rules, target, access string }{
+		{"a prefix that ends in a dot opens no dot segment", "+/share/.", "/share/../admin", "private"},
+		{"it opens what is hidden", "+/share/.", "/share/.well-known", "public"},
+		{"a public prefix with two slashes opens nothing", "+//admin\n-/admin\n+/", "//admin", "private"},
+		{"of one prefix in two spellings the private one holds", "+/%61\n-/a", "/a", "private"},
+		{"of one prefix in two cases the private one holds", "+/A\n-/a", "/A", "private"},
+		{"with the Kelvin sign too", "+/\u212a\n-/k", "/%E2%84%AA", "private"},
+		{"an escaped slash that is data below what is for peers is for nobody", "+/x/\n!", "/x%2Fp", "peer"},
+		{"a dotless i is an i to Python", "+/\n-/admin", "/adm%C4%B1n", "private"},
+		{"so is a capital with a dot", "+/\n-/admin", "/ADM%C4%B0N", "private"},
+		{"a ligature is its letters to JavaScript", "+/\n-/office", "/o%EF%AC%83ce", "private"},
+		{"in a prefix too", "+/\n-/o\ufb03ce", "/OFFICE", "private"},
+		{"a sharp s is two", "+/\n-/pass", "/pa%C3%9F", "private"},
+		{"characters without width are passed over by file systems", "+/\n-/admin", "/ad%E2%80%8Bmin", "private"},
+		{"a full-width letter is one", "+/\n-/admin", "/%EF%BD%81dmin", "private"},
+		{"a plus sign is a blank", "+/\n-/a b", "/a+b", "private"},
+		{"and a blank is a plus sign", "+/\n-/a+b", "/a%20b", "private"},
+		{"such letters are harmless elsewhere", "+/\n-/admin", "/stra%C3%9Fe%EF%BC%9F+x", "public"},
+		{"a longer public prefix below a private one is public", "-/a\n+/a/b", "/a/b/c", "public"},
+		{"a public prefix with a slash at its end is public", "+/a/", "/a/b", "public"},
+		{"itself too", "+/a/", "/a/", "public"},
+		{"not without it", "+/a/", "/a", "private"},
+		{"a public prefix may go on within a segment", "+/a", "/ab.c/d/", "public"},
+		{"where all is public, a target that is no path is not", "+", "x:admin", "private"},
+		{"nor is the asterisk", "+", "*", "private"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			rule := find(appRules(test.rules), test.target)
+			access := "private"
+			if rule.Public {
+				access = "public"
+			} else if rule.Closed {
+				access = "peer"
+			}
+			if access != test.access {
+				t.Errorf("%q is %s, want %s", test.target, access, test.access)
+			}
+		})
+	}
+	t.Run("a path below a public prefix that is sent as its neighbour is private", func(t *testing.T) {
+		if Find(appRules("+/a/"), &http.Request{URL: &url.URL{Path: "/a/x"}, RequestURI: "/ab"}).Public {
+			t.Error("it is public")
+		}
+	})
+}
+
 // readings are the paths that apps of all kinds may take a target for.
 func readings(target string) []string {
 	path, _, _ := strings.Cut(target, "?")
 	if address, err := url.Parse(target); err == nil && address.Host != "" {
 		path = address.EscapedPath()
-	}
-	all := []string{path}
-	add := func(edit func(string) string) {
-		for _, one := range all {
-			if other := edit(one); other != one {
-				all = append(all, other)
-			}
-		}
 	}
 	decode := func(text string) string {
 		decoded, err := url.PathUnescape(text)
@@ -144,16 +199,30 @@ func readings(target string) []string {
 		}
 		return decoded
 	}
-	add(decode)
+	cut := func(at string) func(string) string {
+		return func(text string) string { head, _, _ := strings.Cut(text, at); return head }
+	}
+	// An app decodes, or cuts at slashes and decodes then.
+	all := []string{decode(path), decode(strings.NewReplacer("%2f", "%252F", "%2F", "%252F").Replace(path))}
+	add := func(edit func(string) string) {
+		for _, one := range all {
+			if other := edit(one); !slices.Contains(all, other) {
+				all = append(all, other)
+			}
+		}
+	}
+	// One that decodes twice would take the slash that is data for one in the end.
 	add(decode)
 	add(func(text string) string { return strings.ReplaceAll(text, `\`, "/") })
-	add(func(text string) string { head, _, _ := strings.Cut(text, ";"); return head })
-	add(func(text string) string { head, _, _ := strings.Cut(text, "?"); return head })
-	add(func(text string) string { head, _, _ := strings.Cut(text, "#"); return head })
-	add(func(text string) string { head, _, _ := strings.Cut(text, "\x00"); return head })
+	for _, at := range []string{";", "?", "#", "\x00", "\n"} {
+		add(cut(at))
+	}
+	add(func(text string) string { return parameters.ReplaceAllString(text, "") })
 	add(resolve)
 	return all
 }
+
+var parameters = regexp.MustCompile(`;[^/]*`)
 
 // resolve collapses slashes and resolves dot segments.
 func resolve(path string) string {
@@ -169,61 +238,72 @@ func resolve(path string) string {
 			kept = append(kept, segment)
 		}
 	}
-	return "/" + strings.Join(kept, "/")
+	resolved := "/" + strings.Join(kept, "/")
+	if len(kept) > 0 && strings.HasSuffix(path, "/") {
+		resolved += "/"
+	}
+	return resolved
 }
 
-// folded is a text as an app that does not mind case compares it.
-func folded(text string) string {
-	return strings.Map(func(r rune) rune {
+// foldings are a text as apps that do not mind case compare it.
+func foldings(text string) []string {
+	least := strings.Map(func(r rune) rune {
 		least := r
 		for other := unicode.SimpleFold(r); other != r; other = unicode.SimpleFold(other) {
 			least = min(least, other)
 		}
 		return least
 	}, text)
+	return []string{least, strings.ToLower(text), strings.ToUpper(text), strings.ToLower(strings.ReplaceAll(text, "+", " "))}
+}
+
+// covers reports whether an app may take the path for one that a private prefix is for.
+func covers(prefix, path string) bool {
+	bare := strings.TrimSuffix(prefix, "/")
+	folded, foldedBare, foldedPath := foldings(prefix), foldings(bare), foldings(path)
+	for i := range folded {
+		if strings.HasPrefix(foldedPath[i], folded[i]) || bare != prefix && foldedPath[i] == foldedBare[i] {
+			return true
+		}
+	}
+	return false
 }
 
 // FuzzFind wants no app to read a public path as a private one, whatever it does to paths.
 func FuzzFind(f *testing.F) {
+	const public, private = "+/\n-/admin\n-/k\n-/area/\n-/wiki/Special:\n-/x/admin", "+/share\n-/share/admin\n-/share/k/"
 	for _, seed := range []string{
 		"/page", "/admin", "/%61dmin", "/page%2Fx", "/a%2F..%2Fadmin", "/page;/../admin", "x:admin", "//admin", "/share/x", "/share/ADMIN",
 		"/%2561dmin", "/\u212A", "/%E2%84%AA", "http://h/admin", "/share%2Fadmin", "/area", "/AREA%2f", "/page?x", "/page%3F/admin", "/wiki/special%3a",
+		"/adm%C4%B1n", "/share/.%2e/admin", "/share+x", "*", "/share/%c0%ae%c0%ae/admin",
 	} {
-		f.Add(seed)
+		f.Add(seed, public)
+		f.Add(seed, private)
 	}
-	public := rulesOf(f, map[string]string{"/": "public", "/admin": "private", "/k": "private", "/area/": "private", "/wiki/Special:": "private", "/x/admin": "private"})
-	private := rulesOf(f, map[string]string{"/share": "public", "/share/admin": "private", "/share/k/": "private"})
-	f.Fuzz(func(t *testing.T, target string) {
-		if strings.ContainsAny(target, " \r\n") {
-			return // it would not arrive in one piece
+	f.Add("/share/../admin", "+/share/.")
+	f.Add("//admin", "+//admin\n-/admin\n+/")
+	f.Add("/a", "+/%61\n-/a")
+	f.Add("/\u212a", "+/\u212a\n-/k")
+	f.Add("/a+b", "+/\n-/a b")
+	f.Add("/x%2Fp", "+/x/\n!")
+	f.Fuzz(func(t *testing.T, target, lines string) {
+		if strings.ContainsAny(target, " \r\n") || len(target) > 200 || len(lines) > 200 {
+			return // it would not arrive in one piece, or takes long
 		}
-		for _, rules := range []Rules{public, private} {
-			rule := find(rules, target)
-			if rule == nil || !rule.Public {
-				continue
+		rules := appRules(lines)
+		rule := find(rules, target)
+		if rule == nil || !rule.Public {
+			return
+		}
+		for _, path := range readings(target) {
+			if exact := longest(rules, path); !exact.Public {
+				t.Errorf("%q is public by the rule of %q, and an app may read it as %q, which is private by that of %q", target, rule.Prefix, path, exact.Prefix)
 			}
-			for _, path := range readings(target) {
-				for _, other := range rules {
-					if other.Public || len(other.Prefix) <= len(rule.Prefix) {
-						continue
-					}
-					bare := strings.TrimSuffix(other.Prefix, "/")
-					if strings.HasPrefix(folded(path), folded(other.Prefix)) || bare != other.Prefix && folded(path) == folded(bare) {
-						t.Errorf("%q is public by the rule of %q, and an app may read it as %q, which is private by that of %q", target, rule.Prefix, path, other.Prefix)
-					}
-				}
-				if !strings.HasPrefix(path, rule.Prefix) && decodedOnce(target) == path {
-					t.Errorf("%q is public by the rule of %q, and is %q", target, rule.Prefix, path)
+			for _, other := range rules {
+				if !other.Public && other.Prefix != "" && len([]rune(other.Prefix)) >= len([]rune(rule.Prefix)) && covers(other.Prefix, path) {
+					t.Errorf("%q is public by the rule of %q, and an app may read it as %q, which is private by that of %q", target, rule.Prefix, path, other.Prefix)
 				}
 			}
 		}
 	})
-}
-
-func decodedOnce(target string) string {
-	address, err := url.ParseRequestURI(target)
-	if err != nil {
-		return ""
-	}
-	return address.Path
 }

@@ -5,9 +5,7 @@ package activity
 import (
 	"io"
 	"net/http"
-	"regexp"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -23,7 +21,7 @@ type Receiver struct {
 
 // Use is one use of an app, as ForwardAuth would tell it.
 type Use struct {
-	App    string // its name on a Portal; empty: the host stands for it
+	App    string // the app's name, where apps are told apart by it; empty: by their hosts
 	Host   string
 	URI    string
 	Method string
@@ -31,19 +29,8 @@ type Use struct {
 	Cookie string // the terminal's token as a Cookie line; empty when anonymous
 }
 
-const (
-	slowest = 5 * time.Second
-	// many bounds how many apps are told apart, newcomers how many of them are new within an
-	// interval, and atOnce how many calls are under way: a catch-all router takes any host.
-	many      = 1000
-	newcomers = 32
-	atOnce    = 32
-	// longest bounds what is told of a request, in bytes.
-	longest = 8 << 10
-)
-
-// host is a name or an address that an app can have, without its port.
-var host = regexp.MustCompile(`^(?:[a-z0-9._-]{1,253}|\[[0-9a-f:.]{1,45}\])$`)
+// slowest is how long a call may take.
+const slowest = 5 * time.Second
 
 var (
 	client = &http.Client{
@@ -52,13 +39,6 @@ var (
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	mutex sync.Mutex
-	// told holds when each app was last told of; a time to come while a call is under way.
-	told = map[string]time.Time{}
-	// calls is how many are under way.
-	calls int
-	// arrived is how many apps are new since.
-	arrived int
-	since   time.Time
 )
 
 // Read reads the section `activity`; nil where there is none.
@@ -81,82 +61,30 @@ func Read(top *option.Section) *Receiver {
 // Tell tells of a use, at most once per app and interval. It never waits, nothing is
 // tried again, and while one call is under way no other is made for the same app.
 func Tell(r *Receiver, u Use) {
-	app := nameOf(u)
-	if app == "" {
+	key := keyOf(u)
+	if key == "" || len(u.Method) > maxMethod {
 		return
 	}
-	if len(u.URI) > longest {
+	a := begin(r, key, u.Cookie != "", time.Now())
+	if a == nil {
+		return
+	}
+	if len(u.URI) > maxURI {
 		u.URI = "/"
 	}
-	now := time.Now()
-	key := r.address + " " + app
-	mutex.Lock()
-	last, known := told[key]
-	if known && now.Sub(last) < r.Interval || calls >= atOnce || !known && !isWelcome(r, now) {
-		mutex.Unlock()
-		return
-	}
-	told[key] = now.Add(2 * slowest)
-	calls++
-	mutex.Unlock()
-	inBackground(r, u, key, now)
+	inBackground(r, u, a)
 }
 
-// nameOf is what an app is told apart by; empty where the host is none that an app can
-// have. A client may write any port behind it, and the router is the same.
-func nameOf(u Use) string {
-	if u.App != "" || len(u.Host) > 300 {
-		return u.App
-	}
-	name := strings.ToLower(u.Host)
-	i := strings.LastIndexByte(name, ':')
-	if i > strings.LastIndexByte(name, ']') {
-		name = name[:i]
-	}
-	if !host.MatchString(name) {
-		return ""
-	}
-	return name
-}
-
-// isWelcome reports whether there is room for an app that is not known yet. It forgets
-// those that were not in use for long, and nobody else: a flood of hosts must not have the
-// apps in use forgotten.
-func isWelcome(r *Receiver, now time.Time) bool {
-	if now.Sub(since) >= r.Interval {
-		since = now
-		arrived = 0
-	}
-	if arrived >= newcomers {
-		return false
-	}
-	arrived++
-	if len(told) >= many {
-		for key, last := range told {
-			if now.Sub(last) > 2*r.Interval+2*slowest {
-				delete(told, key)
-			}
-		}
-	}
-	return len(told) < many
-}
-
-func inBackground(r *Receiver, u Use, key string, start time.Time) {
+func inBackground(r *Receiver, u Use, a *app) {
 	go func() {
 		defer func() {
 			if recover() != nil {
 				journal.State("activity "+r.address, "activity could not be told because of a bug in ptlauth: please report it")
 			}
-			mutex.Lock()
-			told[key] = start
-			calls--
-			mutex.Unlock()
+			end(a)
 		}()
 		problem := call(r, u)
-		if problem != "" {
-			problem = "activity.url " + problem + "; apps may be stopped while they are in use"
-		}
-		journal.State("activity "+r.address, problem)
+		note(r.address, problem, time.Now())
 	}()
 }
 

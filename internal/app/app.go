@@ -117,7 +117,7 @@ func parse(content []byte, path string, portal *placeholder.Portal) (interface{}
 		return nil, "has no `paths`"
 	}
 	var rules access.Rules
-	var left []string
+	var left, useless []string
 	for _, prefix := range option.Names(paths) {
 		rule, problems := ruleOf(prefix, paths[prefix], portal)
 		if rule == nil {
@@ -125,13 +125,24 @@ func parse(content []byte, path string, portal *placeholder.Portal) (interface{}
 		}
 		rules = append(rules, rule)
 		left = append(left, problems...)
+		if problem := access.PrefixProblem(rule.Prefix); problem != "" {
+			useless = append(useless, strconv.Quote(prefix)+" "+problem)
+		}
 	}
-	if len(left) > 0 {
-		journal.State(path, path+" names headers that are left out: "+strings.Join(left, "; "))
-	} else {
-		journal.State(path, "")
-	}
+	say(path, " names headers that are left out: ", left)
+	say(path+"\tpaths", " has paths that do not mean what they seem to: ", useless)
 	return &Rules{Access: access.Sorted(rules)}, ""
+}
+
+// say logs what is wrong in a file whenever that changes; nothing is where problems is empty.
+// The key is the file's path, and a tab with a word where there is more than one thing to say.
+func say(key, what string, problems []string) {
+	path, _, _ := strings.Cut(key, "\t")
+	if len(problems) > 0 {
+		journal.State(key, path+what+strings.Join(problems, "; "))
+	} else {
+		journal.State(key, "")
+	}
 }
 
 // ruleOf is a function of its own because in a loop a failed assertion would leave the

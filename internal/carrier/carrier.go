@@ -85,7 +85,7 @@ func readHeader(s *option.Section, name string, injected []string) string {
 }
 
 // isParameter matches names that a query can hold both as they are and escaped.
-var isParameter = regexp.MustCompile("^[!$'()*,\\-./0-9:?@A-Z\\[\\]^_a-z{|}~]*$")
+var isParameter = regexp.MustCompile(`^[!$'()*,\-./0-9:?@A-Z\[\]^_a-z{|}~]*$`)
 
 func compile(c *Carriers) {
 	c.sought = sought(c)

@@ -6,6 +6,7 @@ package header
 import (
 	"io"
 	"net/http"
+	"reflect"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -60,7 +61,7 @@ type Guard struct {
 	injected  map[string]bool // folded
 	strip     *Strip
 	rewriting bool   // names that say another path are taken out
-	kept      string // folded: the header that carries the token, which is taken out later
+	kept      string // canonical: the header that carries the token, which is read first, then taken out
 
 	// learned are the usual names and harmless ones that requests brought along, so that
 	// an app's own headers cost a look once.
@@ -113,13 +114,13 @@ type Names struct {
 	// Rewriting reports that public and private paths are told apart, so that nothing may
 	// say another path.
 	Rewriting bool
-	// Token is the header that carries the token, which is read first; empty: none.
+	// Token is the canonical name of the header that carries the token; empty: none.
 	Token string
 }
 
 // NewGuard makes the guard of a middleware that takes those names out.
 func NewGuard(names Names) *Guard {
-	g := &Guard{Usual: map[string]bool{}, injected: map[string]bool{}, strip: names.Strip, rewriting: names.Rewriting, kept: Fold(names.Token)}
+	g := &Guard{Usual: map[string]bool{}, injected: map[string]bool{}, strip: names.Strip, rewriting: names.Rewriting, kept: names.Token}
 	for _, name := range names.Injected {
 		g.injected[Fold(name)] = true
 	}
@@ -171,16 +172,15 @@ func cleanEach(g *Guard, h http.Header) {
 
 // Empty takes every header out of a request that is refused.
 func Empty(h http.Header) {
-	for name := range h {
-		delete(h, name)
-	}
+	// A loop over as many as a client sends would be the interpreter's.
+	reflect.ValueOf(h).Clear()
 }
 
 // isForeign reports whether an app may believe a header that is none of ours, by its name
 // and that name folded.
 func isForeign(g *Guard, name, folded string) bool {
 	s := g.strip
-	if folded == g.kept {
+	if name == g.kept {
 		return false
 	}
 	if identity.MatchString(folded) && (s.less == nil || !s.less.MatchString(folded)) {

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/getportal/ptlauth/internal/journal"
 	"github.com/getportal/ptlauth/internal/option"
@@ -38,6 +39,7 @@ const forwardedPrefix = "x-forwarded-prefix"
 var (
 	identity = oneOf(identities)
 	rewrites = oneOf(rewriting)
+	family   = familyOf(identities)
 )
 
 // oneOf matches the folded names of a list; nil: there are none.
@@ -56,50 +58,143 @@ func oneOf(names []string) *regexp.Regexp {
 	return regexp.MustCompile(`^(?:` + strings.Join(patterns, "|") + `)$`)
 }
 
+// familyOf matches what oneOf does. Group 1 is a whole name, or group 2 what its family
+// begins with.
+func familyOf(names []string) *regexp.Regexp {
+	var whole, begin []string
+	for _, name := range names {
+		if strings.HasSuffix(name, "*") {
+			begin = append(begin, regexp.QuoteMeta(strings.TrimSuffix(name, "*")))
+		} else {
+			whole = append(whole, regexp.QuoteMeta(name))
+		}
+	}
+	return regexp.MustCompile(`^(?:(` + strings.Join(whole, "|") + `)|(` + strings.Join(begin, "|") + `).*)$`)
+}
+
 // Strip is what an operator says of the headers that are taken out.
 type Strip struct {
 	more *regexp.Regexp // also taken out; nil: nothing
 	less *regexp.Regexp // let through; nil: nothing
 }
 
-// ReadStrip reads `strip`, where it is known what is injected and which header carries the
-// token.
-func ReadStrip(top *option.Section, injected []string, token string) *Strip {
+// Reading is what is known of a configuration before `strip` is read.
+type Reading struct {
+	Injected []string
+	Token    string // the header that carries the token; empty: none
+	Forward  bool   // the app may see it
+}
+
+// ReadStrip reads `strip`.
+func ReadStrip(top *option.Section, known Reading) *Strip {
 	s := &Strip{}
-	var more, less []string
 	ours := map[string]bool{}
-	for _, name := range injected {
+	for _, name := range known.Injected {
 		ours[Fold(name)] = true
 	}
-	for _, entry := range top.Texts("strip") {
-		name := strings.TrimPrefix(entry, "-")
-		folded := Fold(strings.TrimSuffix(name, "*"))
-		problem := stripProblem(folded, entry[0] == '-', ours)
-		if problem == "" && token != "" && folded == Fold(token) {
-			problem = "is what `token.header` names: leave it out"
-		}
-		if problem == "" && (strings.Trim(name, nameBytes) != "" || folded == "") {
-			problem = "is not a header name: use letters, digits and dashes"
-		}
+	token := Fold(known.Token)
+	var more, less []string
+	for _, text := range top.Texts("strip") {
+		e := readEntry(text)
+		problem := entryProblem(e, ours, token)
 		if problem != "" {
-			top.Problem("strip", "`"+shown(entry)+"` "+problem)
-			continue
-		}
-		if strings.HasSuffix(name, "*") {
-			if strings.HasSuffix(name, "-*") {
-				folded += "-"
-			}
-			folded += "*"
-		}
-		if entry[0] == '-' {
-			less = append(less, folded)
+			top.Problem("strip", "`"+shown(text)+"` "+problem)
+		} else if e.isLess {
+			less = append(less, e.folded)
 		} else {
-			more = append(more, folded)
+			more = append(more, e.folded)
 		}
 	}
 	s.more = oneOf(more)
 	s.less = oneOf(less)
+	if known.Forward && token != "" && identity.MatchString(token) && (s.less == nil || !s.less.MatchString(token)) {
+		top.Problem("strip", "does not say whether clients may send "+known.Token+", which `token.header` names, `token.forward` passes on, and apps believe: write -"+known.Token+" if the app is meant to, or choose another header")
+	}
 	return s
+}
+
+// entry is one of `strip`.
+type entry struct {
+	name     string // as it was written, without the minus sign
+	folded   string // with the asterisk of a family
+	isLess   bool
+	isFamily bool
+}
+
+func readEntry(text string) entry {
+	text = strings.TrimSpace(text)
+	e := entry{name: strings.TrimPrefix(text, "-")}
+	e.isLess = e.name != text
+	begin := strings.TrimSuffix(e.name, "*")
+	e.isFamily = begin != e.name
+	e.folded = Fold(begin)
+	if e.isFamily && e.folded != "" {
+		if strings.HasSuffix(begin, "-") {
+			e.folded += "-"
+		}
+		e.folded += "*"
+	}
+	return e
+}
+
+// covers reports whether an entry means a folded name; of a family, it is enough if it means
+// some name of it.
+func covers(e entry, name string) bool {
+	mine := strings.TrimSuffix(e.folded, "*")
+	if strings.HasSuffix(name, "*") {
+		theirs := strings.TrimSuffix(name, "*")
+		return strings.HasPrefix(mine, theirs) || e.isFamily && strings.HasPrefix(theirs, mine)
+	}
+	return mine == name || e.isFamily && strings.HasPrefix(name, mine)
+}
+
+// entryProblem says what is wrong with an entry of `strip`; empty when nothing is.
+func entryProblem(e entry, ours map[string]bool, token string) string {
+	switch {
+	case e.folded == "" || strings.Trim(e.name, nameBytes) != "" || strings.Contains(strings.TrimSuffix(e.name, "*"), "*"):
+		return "is not a header name: use letters, digits and dashes, and * at the end for a family"
+	case e.isLess:
+		return lessProblem(e, ours)
+	case e.folded == token:
+		return "is what `token.header` names: leave it out"
+	case isNeeded(e):
+		return "is needed on the way and cannot be taken out: leave it out"
+	}
+	return ""
+}
+
+// lessProblem is entryProblem for what is to be let through.
+func lessProblem(e entry, ours map[string]bool) string {
+	switch {
+	case covers(e, "x-ptl-*") || e.folded == "x-ptl" || ours[e.folded]:
+		return "cannot be let through: the app believes it"
+	case coversOne(e, identities):
+		return ""
+	case coversOne(e, rewriting):
+		return "cannot be let through: it may tell the app another path than the one that was judged"
+	}
+	return "is not taken out anyway: leave it out"
+}
+
+func coversOne(e entry, names []string) bool {
+	for _, name := range names {
+		if covers(e, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// isNeeded reports whether Traefik or the middleware itself goes by what is to be taken out.
+func isNeeded(e entry) bool {
+	for _, names := range []map[string]bool{steering, read} {
+		for name := range names {
+			if covers(e, name) {
+				return true
+			}
+		}
+	}
+	return covers(e, "proxy-*")
 }
 
 // shown is an entry in a log line.
@@ -110,32 +205,29 @@ func shown(entry string) string {
 	return entry
 }
 
-func stripProblem(folded string, isLess bool, injected map[string]bool) string {
-	switch {
-	case isLess && (IsReserved(folded) || injected[folded]):
-		return "cannot be let through: the app believes it"
-	case isLess && !identity.MatchString(folded) && !identity.MatchString(folded+"-x"):
-		return "is not taken out anyway: leave it out"
-	case !isLess && (steering[folded] || read[folded] || strings.HasPrefix(folded, "proxy-")):
-		return "is needed on the way and cannot be taken out: leave it out"
-	}
-	return ""
-}
-
 // read are the names that the middleware itself goes by.
 var read = map[string]bool{
-	"accept": true, "origin": true, "referer": true, "x-forwarded-host": true, "x-forwarded-proto": true,
+	"accept": true, "origin": true, "referer": true, "access-control-request-method": true,
+	"x-forwarded-host": true, "x-forwarded-proto": true, forwardedPrefix: true,
 }
+
+// told are the known names and families of which tell has told.
+var told sync.Map
 
 // tell says once in the log that a header that a middleware in front may have set was
 // taken out. Of a family, which a client can name as it likes, only the family is told.
 func tell(folded string) {
-	for _, known := range identities {
-		family := strings.TrimSuffix(known, "*")
-		if folded == known || family != known && strings.HasPrefix(folded, family) {
-			shown := http.CanonicalHeaderKey(known)
-			journal.State("strip "+known, shown+" is taken out of requests, because apps believe it; if a middleware in front sets it, write strip: [-"+shown+"]")
-			return
-		}
+	found := family.FindStringSubmatch(folded)
+	if len(found) < 3 {
+		return
+	}
+	known := found[1]
+	if known == "" {
+		known = found[2] + "*"
+	}
+	_, before := told.LoadOrStore(known, true)
+	if !before {
+		name := http.CanonicalHeaderKey(known)
+		journal.Error(name + " is taken out of requests, because apps believe it; if a middleware in front sets it, write strip: [-" + name + "]")
 	}
 }

@@ -56,7 +56,7 @@ func appendEntry(entries []*Entry, e *Entry) []*Entry {
 
 func readEntry(s *option.Section) *Entry {
 	d := demand{
-		algorithm: s.Text("algorithm", ""),
+		algorithm: canonical(s.Text("algorithm", "")),
 		id:        s.Text("id", ""),
 		base64:    s.Bool("secretBase64", false),
 	}

@@ -6,10 +6,13 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
-	"encoding/pem"
 	"math/big"
+	"regexp"
 	"strconv"
 	"strings"
+	"unicode/utf8"
+
+	"github.com/getportal/ptlauth/internal/source"
 )
 
 // shortest is the least length of an HMAC key in bytes: that of the hash (RFC 7518 §3.2).
@@ -45,13 +48,53 @@ func isKnown(algorithm, name string) bool {
 	return false
 }
 
+// canonical is an algorithm as RFC 7518 spells it. Ed25519 is the newer name of EdDSA with
+// such a key (RFC 9864 §2.2), which is the only one here.
+func canonical(algorithm string) string {
+	if strings.EqualFold(algorithm, "EdDSA") || strings.EqualFold(algorithm, "Ed25519") {
+		return "EdDSA"
+	}
+	return strings.ToUpper(algorithm)
+}
+
+// assignment is a line of an environment file.
+var assignment = regexp.MustCompile(`^(?:export[ \t]+)?[A-Z][A-Z0-9_]*=.{8}`)
+
+// writingProblem says what stands around a secret that is text; empty: nothing. Whatever
+// does would be part of the secret, and all tokens be of another key.
+func writingProblem(text string) string {
+	const remedy = "; if that is really part of it, encode it and set secretBase64"
+	if !utf8.ValidString(text) || strings.ContainsAny(text, "\x00\x01\x02\x03\x04\x05\x06\x07\x08\x0b\x0c\x0e\x0f\x7f") {
+		return ""
+	}
+	quote := text[:1]
+	switch {
+	case strings.TrimSpace(text) != text:
+		return "has a blank or an empty line around the secret: take it off" + remedy
+	case strings.ContainsAny(text, "\r\n"):
+		return "holds several lines, where the secret alone belongs: take the others out" + remedy
+	case strings.Contains("\"'`", quote) && len(text) > 1 && strings.HasSuffix(text, quote):
+		return "has quotes around the secret: take them off" + remedy
+	case assignment.MatchString(text):
+		return "is a line NAME=VALUE, as of an environment file: leave the value alone in it" + remedy
+	}
+	return ""
+}
+
 // parseSecret turns what was configured into an HMAC key: its bytes as they are,
 // without the newline that editors leave at the end.
 func parseSecret(content []byte, d demand) ([]*Key, string) {
-	text := strings.TrimRight(string(content), "\r\n")
+	text := strings.TrimRight(string(source.Text(content)), "\r\n")
+	if text == "" {
+		return nil, "is empty: whoever makes the tokens (on a Portal, its core) writes the secret there; if that is you, make one, such as with openssl rand -hex 64"
+	}
 	if strings.Contains(text, "-----BEGIN") {
 		// Whoever knows a public key that serves as a secret can sign (CVE-2015-9235).
 		return nil, "holds a PEM key or certificate, not a shared secret: use publicKey or publicKeyFile for that"
+	}
+	problem := writingProblem(text)
+	if problem != "" {
+		return nil, problem
 	}
 	secret := []byte(text)
 	if d.base64 {
@@ -86,34 +129,76 @@ func parseSecret(content []byte, d demand) ([]*Key, string) {
 	return []*Key{k}, ""
 }
 
-// parsePEM reads the public key (PKIX) or certificate in a PEM text.
+// block is a PEM block, however its lines are broken.
+var block = regexp.MustCompile(`-----BEGIN ([A-Z0-9 ]+)-----([^-]*)-----END ([A-Z0-9 ]+)-----`)
+
+const (
+	noPEM      = "is not PEM: it should begin with -----BEGIN PUBLIC KEY----- or -----BEGIN CERTIFICATE-----"
+	unreadable = "holds a key that cannot be read: is it whole?"
+)
+
+var spaces = regexp.MustCompile(`\s+`)
+
+// parsePEM reads the public key (PKIX) or certificate in a PEM text: also with its lines in
+// one, indented, or with \n written out, as it comes out of environment variables and YAML;
+// or in base64 alone, as Keycloak shows it.
 func parsePEM(content []byte, d demand) ([]*Key, string) {
-	block, rest := pem.Decode(content)
-	if block == nil {
-		return nil, "is not PEM: it should begin with -----BEGIN PUBLIC KEY-----"
+	text := string(source.Text(content))
+	text = strings.ReplaceAll(strings.ReplaceAll(text, `\r`, ""), `\n`, "\n")
+	if !strings.Contains(text, "-----BEGIN") {
+		return parseBare(text, d)
 	}
-	var public interface{}
-	var err error
-	switch {
-	case strings.Contains(block.Type, "PRIVATE"):
+	// What stands between may not be base64, as of an encrypted one.
+	if strings.Contains(text, "PRIVATE KEY-----") {
 		return nil, "holds a private key: put the public one in its place, and the private one where nobody else can read it"
-	case block.Type == "CERTIFICATE":
-		certificate, problem := x509.ParseCertificate(block.Bytes)
-		err = problem
-		if err == nil {
-			public = certificate.PublicKey
-		}
-	case block.Type == "PUBLIC KEY":
-		public, err = x509.ParsePKIXPublicKey(block.Bytes)
-		another, _ := pem.Decode(rest)
-		if another != nil {
-			return nil, "holds several keys: give each an entry of its own"
-		}
-	default:
-		return nil, "is neither a PUBLIC KEY nor a CERTIFICATE in PEM: convert it, such as with openssl pkey -pubin -pubout"
 	}
+	blocks := block.FindAllStringSubmatch(text, 9)
+	if len(blocks) == 0 {
+		return nil, "begins with -----BEGIN and has no -----END behind it, or something in between that is no base64: is it whole?"
+	}
+	kind := blocks[0][1]
+	if kind != blocks[0][3] || kind != "CERTIFICATE" && kind != "PUBLIC KEY" {
+		return nil, "is neither a PUBLIC KEY nor a CERTIFICATE in PEM: convert it, such as with openssl pkey -pubin -pubout (openssl rsa -RSAPublicKey_in -pubout for an RSA PUBLIC KEY)"
+	}
+	if kind == "PUBLIC KEY" && len(blocks) > 1 {
+		return nil, "holds several keys: give each an entry of its own"
+	}
+	der, ok := unbase64(blocks[0][2])
+	if !ok {
+		return nil, unreadable
+	}
+	return parseDER(der, kind == "CERTIFICATE", d)
+}
+
+// parseBare reads base64 without the lines around it.
+func parseBare(text string, d demand) ([]*Key, string) {
+	text = strings.TrimSpace(text)
+	der, ok := unbase64(text)
+	switch {
+	case text == "":
+		return nil, "is empty: put a public key in PEM there, which begins with -----BEGIN PUBLIC KEY-----"
+	case strings.HasPrefix(text, "{"):
+		return nil, "is JSON: use jwksFile for a JWK or a JWK Set"
+	case strings.HasPrefix(text, "ssh-") || strings.HasPrefix(text, "ecdsa-sha2-"):
+		return nil, "is a key in OpenSSH's form: convert it, such as with ssh-keygen -e -m PKCS8 -f FILE"
+	case !ok:
+		return nil, noPEM
+	}
+	if isPrivate(der) {
+		return nil, "holds a private key: put the public one in its place, and the private one where nobody else can read it"
+	}
+	_, err := x509.ParseCertificate(der)
+	keys, problem := parseDER(der, err == nil, d)
+	if problem == unreadable {
+		problem = noPEM
+	}
+	return keys, problem
+}
+
+func parseDER(der []byte, isCertificate bool, d demand) ([]*Key, string) {
+	public, err := publicIn(der, isCertificate)
 	if err != nil {
-		return nil, "holds a key that cannot be read: is it whole?"
+		return nil, unreadable
 	}
 	k, problem := fromPublic(public, d.algorithm)
 	if problem != "" {
@@ -122,6 +207,35 @@ func parsePEM(content []byte, d demand) ([]*Key, string) {
 	k.ID = d.id
 	k.Strict = true
 	return []*Key{k}, ""
+}
+
+func publicIn(der []byte, isCertificate bool) (interface{}, error) {
+	if !isCertificate {
+		return x509.ParsePKIXPublicKey(der)
+	}
+	certificate, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, err
+	}
+	return certificate.PublicKey, nil
+}
+
+func isPrivate(der []byte) bool {
+	_, err := x509.ParsePKCS8PrivateKey(der)
+	if err == nil {
+		return true
+	}
+	_, err = x509.ParsePKCS1PrivateKey(der)
+	if err == nil {
+		return true
+	}
+	_, err = x509.ParseECPrivateKey(der)
+	return err == nil
+}
+
+func unbase64(text string) ([]byte, bool) {
+	content, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(spaces.ReplaceAllString(text, ""), "="))
+	return content, err == nil && len(content) > 0
 }
 
 // fromPublic makes a key of what crypto/x509 returns; the algorithm may be empty.

@@ -8,92 +8,146 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"math/big"
+	"strconv"
+	"strings"
+
+	"github.com/getportal/ptlauth/internal/source"
 )
 
-// maxSet bounds how many keys of a set are used: each may have to be tried.
-const maxSet = 32
+// maxSet bounds how many keys of a set are used, and maxTried how many may have to be tried
+// for a token that names none: in a larger set, a token must.
+const (
+	maxSet   = 256
+	maxTried = 32
+)
 
-// parseSet reads a JWK Set (RFC 7517 §5). A key that is not for verifying, or that is
-// not understood, is passed over, as §5 says; a set without any usable one is no good.
+// parseSet reads a JWK Set (RFC 7517 §5), or a JWK alone. A key that is not for verifying,
+// or that is not understood, is passed over, as §5 says; a set without any usable one is no
+// good.
 func parseSet(content []byte, d demand) ([]*Key, string) {
 	var set map[string]interface{}
-	err := json.Unmarshal(content, &set)
+	err := json.Unmarshal(source.Text(content), &set)
 	if err != nil || set == nil {
 		return nil, "is not a JWK Set: it should be {\"keys\": […]}"
 	}
 	members, ok := set["keys"].([]interface{})
+	if !ok && set["kty"] != nil {
+		members = []interface{}{set}
+		ok = true
+	}
 	if !ok {
 		return nil, "is not a JWK Set: it has no list called keys"
 	}
-	var keys []*Key
-	for _, member := range members {
-		fields, ok := member.(map[string]interface{})
-		if !ok {
-			continue
-		}
-		k := fromJWK(fields, d)
-		if k != nil {
-			keys = append(keys, k)
-		}
+	if len(members) > maxSet {
+		return nil, "has more than 256 keys"
 	}
+	keys, problems := usable(members, d)
 	if len(keys) == 0 {
-		return nil, "has no key that can verify here: RSA (2048 bits or more), P-256, P-384, P-521 or Ed25519, for signatures"
+		return nil, "has no key that can verify here (" + strings.Join(problems, "; ") + "): it needs RSA of 2048 bits or more, P-256, P-384, P-521 or Ed25519, for signatures"
 	}
-	if len(keys) > maxSet {
-		return nil, "has more than 32 keys"
+	if len(keys) > maxTried {
+		for _, k := range keys {
+			k.Strict = true
+		}
 	}
 	return keys, ""
 }
 
-// fromJWK returns nil for a key that is not for verifying signatures as demanded.
-func fromJWK(fields map[string]interface{}, d demand) *Key {
+// maxProblems bounds how many keys are spoken of in one line.
+const maxProblems = 8
+
+// usable are the keys that can verify, and what is wrong with the others.
+func usable(members []interface{}, d demand) ([]*Key, []string) {
+	var keys []*Key
+	var problems []string
+	for i, member := range members {
+		k, problem := fromMember(member, d)
+		if problem == "" {
+			keys = append(keys, k)
+		} else if len(problems) < maxProblems {
+			problems = append(problems, "key "+strconv.Itoa(i+1)+" "+problem)
+		}
+	}
+	if len(members) == 0 {
+		problems = append(problems, "it is empty")
+	}
+	return keys, problems
+}
+
+// fromMember is a function of its own because in a loop a failed assertion would leave the
+// value of the key before under Yaegi.
+func fromMember(member interface{}, d demand) (*Key, string) {
+	fields, ok := member.(map[string]interface{})
+	if !ok {
+		return nil, "is not an object"
+	}
+	return fromJWK(fields, d)
+}
+
+// fromJWK makes a key that verifies signatures as demanded, or says why it is none.
+func fromJWK(fields map[string]interface{}, d demand) (*Key, string) {
 	if !isForVerifying(fields) {
-		return nil
+		return nil, "is not for verifying signatures (use, key_ops)"
 	}
 	public := publicOf(fields)
 	if public == nil {
-		return nil
+		return nil, "is of a kind that is not supported, or not whole (kty, crv, n, e, x, y)"
 	}
 	algorithm := d.algorithm
-	_, present := fields["alg"]
-	if present {
+	if !isAbsent(fields, "alg") {
 		own := text(fields, "alg")
-		if own == "" || !isKnown(own, "jwks") || algorithm != "" && algorithm != own {
-			return nil
+		if own == "Ed25519" {
+			own = "EdDSA"
+		}
+		if own == "" || !isKnown(own, "jwks") {
+			return nil, "has an alg that is not supported"
+		}
+		if algorithm != "" && algorithm != own {
+			return nil, "is for another algorithm than `algorithm` says"
 		}
 		algorithm = own
 	}
 	k, problem := fromPublic(public, algorithm)
 	if problem != "" {
-		return nil
+		return nil, problem
 	}
-	_, present = fields["kid"]
-	if present {
+	if !isAbsent(fields, "kid") {
 		k.ID = text(fields, "kid")
 		if k.ID == "" {
-			return nil
+			return nil, "has a kid that is not text"
 		}
 	}
 	if d.id != "" {
 		if k.ID != d.id {
-			return nil
+			return nil, "has another kid than `id` says"
 		}
 		k.Strict = true
 	}
-	return k
+	return k, ""
+}
+
+// isAbsent reports whether a parameter is not there, or says nothing.
+func isAbsent(fields map[string]interface{}, name string) bool {
+	switch v := fields[name].(type) {
+	case nil:
+		return true
+	case string:
+		return v == ""
+	case []interface{}:
+		return len(v) == 0
+	}
+	return false
 }
 
 // isForVerifying reads `use` and `key_ops` (RFC 7517 §4.2, §4.3).
 func isForVerifying(fields map[string]interface{}) bool {
-	_, present := fields["use"]
-	if present && text(fields, "use") != "sig" {
+	if !isAbsent(fields, "use") && text(fields, "use") != "sig" {
 		return false
 	}
-	operations, present := fields["key_ops"]
-	if !present {
+	if isAbsent(fields, "key_ops") {
 		return true
 	}
-	list, _ := operations.([]interface{})
+	list, _ := fields["key_ops"].([]interface{})
 	for _, operation := range list {
 		name, ok := operation.(string)
 		if ok && name == "verify" {
@@ -171,6 +225,8 @@ func octets(value interface{}) []byte {
 	if !ok {
 		return nil
 	}
+	// Padding and the standard alphabet say the same.
+	text = strings.TrimRight(strings.ReplaceAll(strings.ReplaceAll(text, "+", "-"), "/", "_"), "=")
 	content, err := base64.RawURLEncoding.DecodeString(text)
 	if err != nil {
 		return nil

@@ -7,94 +7,17 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/getportal/ptlauth/internal/address"
 	"github.com/getportal/ptlauth/internal/header"
-	"github.com/getportal/ptlauth/internal/option"
 )
 
 // Guard knows which origins may act with a visitor's cookie.
 type Guard struct {
-	off     bool
+	off bool
+	// trusted are the origins as browsers send them; the first label of a host may be an asterisk.
 	trusted map[string]bool
-	// below is a scheme and the domain of whose next labels any is trusted, such as
-	// https://.example.com.
-	below map[string]bool
 	// ancestors says in a Content-Security-Policy which pages may frame the app.
 	ancestors string
-}
-
-// Read reads `crossOriginProtection` and `trustedOrigins`.
-func Read(top *option.Section) *Guard {
-	g := &Guard{
-		off: !top.Bool("crossOriginProtection", true), trusted: map[string]bool{}, below: map[string]bool{},
-		ancestors: "frame-ancestors 'self'",
-	}
-	for _, text := range top.Texts("trustedOrigins") {
-		problem := trust(g, strings.ToLower(text))
-		if problem != "" {
-			top.Problem("trustedOrigins", problem)
-		}
-	}
-	return g
-}
-
-// wildcard stands for one label while an origin is read.
-const wildcard = "ptlauth-any-label"
-
-// trust adds an origin as an operator writes it, in small letters; or it says what is wrong
-// with it.
-func trust(g *Guard, text string) string {
-	// A sandboxed page and a local file both have the origin null (RFC 6454 §4); some web
-	// views write file:// instead.
-	if text == "null" || text == "file://" {
-		g.trusted[text] = true
-		return ""
-	}
-	address, err := url.Parse(strings.Replace(text, "://*.", "://"+wildcard+".", 1))
-	if err != nil || address.Host == "" || address.Path != "" || address.RawQuery != "" || address.Fragment != "" || address.User != nil || strings.Contains(address.Host, "*") {
-		return "has an entry that is not an origin: write https://HOST, with nothing behind; https://*.HOST for any one label"
-	}
-	if strings.Trim(address.Host, ascii) != "" {
-		return "has a host with letters that browsers send otherwise: write it as they do, as in https://xn--bcher-kva.example"
-	}
-	origin := withoutPort(address.Scheme, address.Host)
-	rest := strings.TrimPrefix(origin, address.Scheme+"://"+wildcard)
-	if rest == origin {
-		g.trusted[origin] = true
-		g.ancestors += " " + origin
-		return ""
-	}
-	if strings.Count(rest, ".") < 2 {
-		return "has an entry that trusts a whole top-level domain: write at least https://*.example.com"
-	}
-	g.below[address.Scheme+"://"+rest] = true
-	g.ancestors += " " + address.Scheme + "://*" + rest
-	return ""
-}
-
-const ascii = "abcdefghijklmnopqrstuvwxyz0123456789.-:[]"
-
-// withoutPort is an origin without the port that its scheme has anyway, as browsers write
-// it (RFC 6454 §6.2).
-func withoutPort(scheme, host string) string {
-	if scheme == "https" {
-		host = strings.TrimSuffix(host, ":443")
-	} else if scheme == "http" {
-		host = strings.TrimSuffix(host, ":80")
-	}
-	return scheme + "://" + host
-}
-
-// isTrusted reports whether the operator trusts an origin, in small letters.
-func isTrusted(g *Guard, origin string) bool {
-	if g.trusted[origin] {
-		return true
-	}
-	if len(g.below) == 0 || len(origin) > 300 {
-		return false
-	}
-	scheme, host, ok := strings.Cut(origin, "://")
-	i := strings.IndexByte(host, '.')
-	return ok && i > 0 && g.below[scheme+"://"+host[i:]]
 }
 
 // Allows reports whether the request may use a token that came by cookie: whether it is
@@ -112,8 +35,8 @@ func Allows(g *Guard, r *http.Request) bool {
 			return true
 		}
 	}
-	origin := strings.ToLower(r.Header.Get("Origin"))
-	if isTrusted(g, origin) || framed && isTrusted(g, referrer(r)) {
+	origins := r.Header["Origin"]
+	if len(origins) == 1 && IsTrusted(g, origins[0]) || framed && IsTrusted(g, referrer(r)) {
 		return true
 	}
 	switch r.Header.Get("Sec-Fetch-Site") {
@@ -123,38 +46,43 @@ func Allows(g *Guard, r *http.Request) bool {
 	default:
 		return false
 	}
-	if r.Header["Origin"] == nil {
-		return true
-	}
-	return isOwn(r, origin)
+	return origins == nil || len(origins) == 1 && IsOwn(r, origins[0])
 }
 
-// isOwn reports whether an origin is that of the host that was asked for. Behind a tunnel
-// that is X-Forwarded-Host, which Traefik's entry points replace where a client is not
-// trusted to set it.
-func isOwn(r *http.Request, origin string) bool {
-	scheme, host, ok := strings.Cut(origin, "://")
-	if !ok || host == "" {
+// IsTrusted reports whether an origin, as a browser sends it, is among `trustedOrigins`.
+func IsTrusted(g *Guard, origin string) bool {
+	if origin == "" || len(origin) > maxOrigin || len(g.trusted) == 0 {
 		return false
 	}
-	origin = withoutPort(scheme, host)
-	if origin == withoutPort(scheme, strings.ToLower(r.Host)) {
+	origin = withoutPort(strings.ToLower(origin))
+	if g.trusted[origin] {
 		return true
 	}
-	forwarded := r.Header["X-Forwarded-Host"]
-	if len(forwarded) != 1 || len(forwarded[0]) > 300 {
+	scheme, host, _ := strings.Cut(origin, "://")
+	label, rest, _ := strings.Cut(host, ".")
+	return label != "" && rest != "" && address.IsHost(label) && g.trusted[scheme+"://*."+rest]
+}
+
+// IsOwn reports whether an origin, as a browser sends it, is the one that the request was
+// made to: behind a proxy that Traefik trusts, the one that this one was asked for. The
+// schemes are not compared, because one in front may have ended TLS without saying so.
+func IsOwn(r *http.Request, origin string) bool {
+	if len(origin) > maxOrigin {
 		return false
 	}
-	first, _, _ := strings.Cut(forwarded[0], ",")
-	return origin == withoutPort(scheme, strings.ToLower(strings.TrimSpace(first)))
+	parsed, err := url.Parse(strings.ToLower(origin))
+	if err != nil || parsed.Host == "" || parsed.User != nil || parsed.Path != "" {
+		return false
+	}
+	return address.WithoutPort(parsed.Host, parsed.Scheme) == strings.ToLower(address.Host(r, parsed.Scheme))
 }
 
 // referrer is the origin of the page that a navigation in a frame began on, which has no
 // Origin; empty where it is not said.
 func referrer(r *http.Request) string {
-	address, err := url.Parse(r.Header.Get("Referer"))
-	if err != nil || address.Host == "" {
+	parsed, err := url.Parse(r.Header.Get("Referer"))
+	if err != nil || parsed.Host == "" {
 		return ""
 	}
-	return strings.ToLower(address.Scheme + "://" + address.Host)
+	return parsed.Scheme + "://" + parsed.Host
 }

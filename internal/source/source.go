@@ -86,7 +86,7 @@ var (
 // File returns the file of that path, looked at once. The kind says what it is parsed
 // as: the same path read as something else is another source.
 func File(kind, path string, parse Parse) *Source {
-	s := known(kind+" "+path, &Source{Name: path, path: path, limit: limitOf(kind), parse: parse})
+	s := known(kind+" "+path, &Source{Name: shown(path), path: path, limit: limitOf(kind), parse: parse})
 	Look(s, atStart)
 	return s
 }

@@ -263,7 +263,7 @@ func readHeader(segment string) (header, string) {
 
 // mismatch says why a token with that header cannot be of the key.
 func mismatch(h header, k *key.Key) string {
-	if h.algorithm != k.Algorithm {
+	if h.algorithm != k.Algorithm && (h.algorithm != "Ed25519" || k.Algorithm != "EdDSA") {
 		return "the token's alg is not the key's"
 	}
 	if k.ID == "" {
