@@ -137,7 +137,8 @@ type Config struct {
 	// absent in a KV store. File and URL hold a JSON array of {"id", "name", "user"}, other
 	// members are not looked at; Portal's own terminals endpoint returns it so. An empty
 	// array admits nobody. Until it can be read for the first time, requests get 503; when
-	// it cannot be read later, the last good list stays in force.
+	// it cannot be read later, the last good list stays in force, for ever or as long as
+	// stale says. It may be 32 MiB and 500,000 terminals long.
 	//
 	// Paired is a list, or a map from ids to {name, user}, which labels, KV stores and Helm
 	// change entry by entry:
@@ -160,11 +161,13 @@ type Config struct {
 	//   - terminals.paired[].user (text): for {auth.user}, where several devices share a user
 	//   - terminals.file (path): a file with the list
 	//   - terminals.url (address): where the list is served
+	//   - terminals.stale (duration, default for ever): for how long a list stays in force that cannot be read any more; at least a second
 	Terminals interface{} `json:"terminals,omitempty"`
 
 	// Refresh is how soon a changed secret, key, list or app is noticed, and hence how
 	// long an unpaired terminal may go on, open WebSockets and event streams included. What stands at
-	// jwksURL holds as long as its Cache-Control says. Between 100ms and an hour.
+	// jwksURL holds as long as its Cache-Control says. Between 100ms and an hour. Servers
+	// and long lists have a second more, in which requests go on by what was good before.
 	//
 	//   - refresh (duration, default 2s): how soon a change is noticed
 	Refresh interface{} `json:"refresh,omitempty"`

@@ -8,6 +8,7 @@ import (
 
 	"github.com/getportal/ptlauth/internal/journal"
 	"github.com/getportal/ptlauth/internal/key"
+	"github.com/getportal/ptlauth/internal/memory"
 	"github.com/getportal/ptlauth/internal/source"
 	"github.com/getportal/ptlauth/internal/terminal"
 )
@@ -164,8 +165,12 @@ func finish(g *gate, flights []context.Context, at time.Time) {
 			endLook(p)
 		}()
 		source.Wait(flights, at.Add(grace-margin))
-		v := newView(g, latest(p), at)
+		before := latest(p)
+		v := newView(g, before, at)
 		p.known.Store(v)
+		if before != nil {
+			memory.Forget(g.memory, before.period)
+		}
 	}()
 }
 

@@ -95,11 +95,12 @@ func makeRoom(m *Memory, period int, end time.Time, weight int64) bool {
 }
 
 func forgetAfter(m *Memory, period int, rest time.Duration) *time.Timer {
-	return time.AfterFunc(rest, func() { forget(m, period) })
+	return time.AfterFunc(rest, func() { Forget(m, period) })
 }
 
-// forget runs on a goroutine of its own, where a panic would end Traefik.
-func forget(m *Memory, period int) {
+// Forget forgets what was decided in a period, by its end at the latest. The timer runs it
+// on a goroutine of its own, where a panic would end Traefik.
+func Forget(m *Memory, period int) {
 	defer func() {
 		if recover() != nil {
 			journal.Error("remembered decisions were forgotten with difficulty: please report this as a bug of ptlauth")

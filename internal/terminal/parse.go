@@ -2,13 +2,13 @@ package terminal
 
 import (
 	"bytes"
-	"encoding/binary"
 	"encoding/json"
 	"regexp"
 	"strconv"
 	"strings"
-	"unicode/utf16"
 	"unicode/utf8"
+
+	"github.com/getportal/ptlauth/internal/source"
 )
 
 // maxTerminals bounds how many terminals a list has.
@@ -24,7 +24,7 @@ const notList = `is not a JSON list of terminals, such as [{"id": "abc123", "nam
 // A list may be long, so the standard library does what is done for each entry, and the
 // interpreter as little as can be. How many there are is found out first, in no memory.
 func parse(content []byte) (interface{}, string) {
-	content = decodeText(content)
+	content = source.Text(content)
 	if !utf8.Valid(content) {
 		return nil, "is not UTF-8: it should be a JSON list of terminals"
 	}
@@ -217,26 +217,4 @@ func lineOf(content []byte, number int) string {
 		_ = decoder.Decode(&entry)
 	}
 	return lineAt(content, int(decoder.InputOffset()))
-}
-
-// decodeText takes out a byte order mark, and reads UTF-16 that has one, as Windows
-// writes both.
-func decodeText(content []byte) []byte {
-	var order binary.ByteOrder
-	switch {
-	case bytes.HasPrefix(content, []byte("\xef\xbb\xbf")):
-		return content[3:]
-	case bytes.HasPrefix(content, []byte("\xff\xfe")):
-		order = binary.LittleEndian
-	case bytes.HasPrefix(content, []byte("\xfe\xff")):
-		order = binary.BigEndian
-	default:
-		return content
-	}
-	units := make([]uint16, (len(content)-2)/2)
-	err := binary.Read(bytes.NewReader(content[2:]), order, units)
-	if err != nil {
-		return content
-	}
-	return []byte(string(utf16.Decode(units)))
 }
