@@ -29,10 +29,10 @@ var (
 	inDecide = plant{"ptlauth.go", "func decide(g *gate, w http.ResponseWriter, r *http.Request, rule *access.Rule) {\n", "func decide(g *gate, w http.ResponseWriter, r *http.Request, rule *access.Rule) {\n\tif r.Header.Get(\"Panic\") != \"\" {\n\t\tpanic(\"planted\")\n\t}\n"}
 	inVerify = plant{"internal/token/token.go", "\tlast := strings.LastIndexByte(text, '.')\n", "\tlast := strings.LastIndexByte(text, '.')\n\tif len(text) > 1000 {\n\t\tpanic(\"planted\")\n\t}\n"}
 	inNew    = plant{"ptlauth.go", "\tpolicy, report := compile(config)\n", "\tif name == \"planted@file\" {\n\t\tpanic(\"planted\")\n\t}\n\tpolicy, report := compile(config)\n"}
-	inParse  = plant{"internal/terminal/terminal.go", "\tif !utf8.Valid(content) {\n", "\tif strings.Contains(string(content), \"planted\") {\n\t\tpanic(\"planted\")\n\t}\n\tif !utf8.Valid(content) {\n"}
+	inParse  = plant{"internal/terminal/parse.go", "\tif !utf8.Valid(content) {\n", "\tif strings.Contains(string(content), \"planted\") {\n\t\tpanic(\"planted\")\n\t}\n\tif !utf8.Valid(content) {\n"}
 	inFetch  = plant{"internal/source/url.go", "\tage := maxAge(", "\tif response.Header.Get(\"Panic\") != \"\" {\n\t\tpanic(\"planted\")\n\t}\n\tage := maxAge("}
 	inForget = plant{"internal/memory/memory.go", "\tif period == m.period {\n", "\tif period > 0 {\n\t\tpanic(\"planted\")\n\t}\n\tif period == m.period {\n"}
-	inIsGood = plant{"sockets.go", "\tif current.registry == nil {\n\t\treturn true\n", "\tif seconds > 0 {\n\t\tpanic(\"planted\")\n\t}\n\tif current.registry == nil {\n\t\treturn true\n"}
+	inIsGood = plant{"sockets.go", "\tif current.registry == nil {\n\t\treturn false\n", "\tif seconds > 0 {\n\t\tpanic(\"planted\")\n\t}\n\tif current.registry == nil {\n\t\treturn false\n"}
 	inWatch  = plant{"sockets.go", "\tall.seen = current\n\treturn open\n", "\tif seconds > 0 {\n\t\tpanic(\"planted\")\n\t}\n\tall.seen = current\n\treturn open\n"}
 	inCall   = plant{"internal/activity/activity.go", "\trequest.Header.Set(\"X-Forwarded-Host\"", "\tif u.Host != \"\" {\n\t\tpanic(\"planted\")\n\t}\n\trequest.Header.Set(\"X-Forwarded-Host\""}
 )
