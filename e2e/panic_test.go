@@ -184,7 +184,7 @@ http:
   middlewares:
     file: {plugin: {ptlauth: {secretFile: SECRET, terminals: {file: LIST}, refresh: 500ms}}}
     url: {plugin: {ptlauth: {secretFile: SECRET, terminals: {url: "URL"}, refresh: 500ms}}}
-    told: {plugin: {ptlauth: {secretFile: SECRET, activity: {url: "ACTIVITY", interval: 100ms}, refresh: 500ms}}}
+    told: {plugin: {ptlauth: {secretFile: SECRET, terminals: any, activity: {url: "ACTIVITY", interval: 100ms}, refresh: 500ms}}}
   routers:
     file: {rule: PathPrefix("/file"), service: app, middlewares: [file], entryPoints: [web]}
     url: {rule: PathPrefix("/url"), service: app, middlewares: [url], entryPoints: [web]}
