@@ -79,16 +79,20 @@ func startDeadline(now time.Time) time.Time {
 	return started.Add(startLimit)
 }
 
-// now returns the world as it is, or as it was at most `refresh` and a second ago. Only
-// after a long silence do requests wait, once, for the look that one of them has begun.
+// now returns the world as it is, or as it was at most `refresh` and a second ago.
 func now(g *gate) *view {
-	v := latest(g.present)
-	at := time.Now()
-	if v != nil && at.Before(v.end) {
+	v, ok := g.present.known.Load().(*view)
+	if ok && time.Now().Before(v.end) {
 		return v
 	}
-	look := newest(g, v, at)
-	v = latest(g.present)
+	return nowSlow(g, v, time.Now())
+}
+
+// nowSlow looks, or leaves that to the request that is looking already. Only after a long
+// silence do requests wait for it, once.
+func nowSlow(g *gate, before *view, at time.Time) *view {
+	look := newest(g, before, at)
+	v := latest(g.present)
 	if look == nil || v != nil && at.Before(v.end) {
 		return v
 	}
