@@ -161,7 +161,7 @@ type Config struct {
 	//   - terminals.paired[].user (text): for {auth.user}, where several devices share a user
 	//   - terminals.file (path): a file with the list
 	//   - terminals.url (address): where the list is served
-	//   - terminals.stale (duration, default for ever): for how long a list stays in force that cannot be read any more; at least a second
+	//   - terminals.stale (duration): for how long a list stays in force that cannot be read any more; at least a second
 	Terminals interface{} `json:"terminals,omitempty"`
 
 	// Refresh is how soon a changed secret, key, list or app is noticed, and hence how

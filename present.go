@@ -199,6 +199,14 @@ func newView(g *gate, before *view, at time.Time) *view {
 	if (isReading || !complete || !v.ready) && soon.Before(v.end) {
 		v.end = soon
 	}
+	// Where servers hang, a look may take longer than a short period: the view must not be
+	// over when it is made, or everybody would wait for the next one.
+	if refresh < shortPeriod {
+		soon = time.Now().Add(refresh)
+	}
+	if v.end.Before(soon) {
+		v.end = soon
+	}
 	return v
 }
 

@@ -131,7 +131,7 @@ http:
 		},
 		{
 			"longurl", func() { longURL.up(t, answering(one)) },
-			changing(func(content string) { longURL.up(t, answering(content)) }), slowRefresh + time.Second,
+			changing(func(content string) { longURL.up(t, answering(content)) }), slowRefresh + 3*time.Second, // the list before is still on its way
 		},
 	} {
 		t.Run(group.name, func(t *testing.T) { checkGroup(t, proxy, group, secret) })

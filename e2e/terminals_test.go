@@ -264,9 +264,12 @@ func TestTerminalsInRedis(t *testing.T) {
 				}
 			}
 			for id := range users {
-				if got := as(t, form, id); got != "503" {
-					t.Errorf("without any device %s got %s", id, got)
-				}
+				eventually(t, 5*time.Second, func() string {
+					if got := as(t, form, id); got != "503" {
+						return "without any device " + id + " got " + got
+					}
+					return ""
+				})
 			}
 			if lines := proxy.LogLines(`"level":"error"`, form+"@redis", "does not say who may enter"); len(lines) != 1 {
 				t.Errorf("want one line on what to do, got %q", lines)
