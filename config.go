@@ -202,7 +202,8 @@ type Config struct {
 	// Paths gives parts of the app other rules; the longest prefix that the path begins
 	// with decides. Nobody needs a token on a public path, but who has a good one is
 	// recognised. Prefixes and paths are compared decoded, and a private prefix keeps a path
-	// from being public in any case, and without the slash at its end. A path that apps may
+	// from being public in any case, and without the slash at its end. A prefix holds no
+	// wildcards: all paths that begin with it are meant. A path that apps may
 	// read as another one (dot segments, //, \, ;, an encoded ? or #, what decodes twice) is
 	// never public; an encoded slash is read both as one and as data.
 	//
