@@ -99,10 +99,12 @@ func nowSlow(g *gate, before *view, at time.Time) *view {
 	// The look itself waits for no longer than grace; more is for a disk that hangs.
 	source.Wait([]context.Context{look}, at.Add(2*grace))
 	v = latest(g.present)
-	if v != nil && at.Before(v.end) {
-		return v
+	// The period of what the look has found may be over already, but not that of a view
+	// that was there before.
+	if v == nil || v == before || v.isOver {
+		return unknown
 	}
-	return unknown
+	return v
 }
 
 // newest begins to look, unless a look is under way. It returns what there is to wait
