@@ -89,18 +89,21 @@ func now(g *gate) *view {
 }
 
 // nowSlow looks, or leaves that to the request that is looking already. Only after a long
-// silence do requests wait for it, once.
+// silence do requests wait for it, once. It tries twice because a look that is under way
+// may have had its view already.
 func nowSlow(g *gate, before *view, at time.Time) *view {
-	look := newest(g, before, at)
-	v := latest(g.present)
-	if look == nil || v != nil && at.Before(v.end) {
-		return v
-	}
-	// The look itself waits for no longer than grace; more is for a disk that hangs.
-	source.Wait([]context.Context{look}, at.Add(2*grace))
-	v = latest(g.present)
-	if v != nil && at.Before(v.end) {
-		return v
+	for i := 0; i < 2; i++ {
+		look := newest(g, before, at)
+		v := latest(g.present)
+		if look != nil && (v == nil || !at.Before(v.end)) {
+			// The look itself waits for no longer than grace; more is for a disk that hangs.
+			source.Wait([]context.Context{look}, at.Add(2*grace))
+			v = latest(g.present)
+		}
+		if v != nil && (at.Before(v.end) || v != before && !v.isOver) {
+			return v
+		}
+		before = v
 	}
 	return unknown
 }
@@ -195,19 +198,21 @@ func newView(g *gate, before *view, at time.Time) *view {
 	if before != nil {
 		v.period = before.period + 1
 	}
-	soon := time.Now().Add(shortPeriod)
-	if (isReading || !complete || !v.ready) && soon.Before(v.end) {
-		v.end = soon
-	}
-	// Where servers hang, a look may take longer than a short period: the view must not be
-	// over when it is made, or everybody would wait for the next one.
-	if refresh < shortPeriod {
-		soon = time.Now().Add(refresh)
-	}
-	if v.end.Before(soon) {
-		v.end = soon
-	}
+	v.end = endOf(v, time.Now(), refresh, isReading)
 	return v
+}
+
+// endOf is when to look again: soon where something is missing or still being read, and
+// not at once where the look has taken as long as a period.
+func endOf(v *view, now time.Time, refresh time.Duration, isReading bool) time.Time {
+	soon := now.Add(shortPeriod)
+	if refresh < shortPeriod {
+		soon = now.Add(refresh)
+	}
+	if isReading || !v.complete || !v.ready || v.end.Before(soon) {
+		return soon
+	}
+	return v.end
 }
 
 // latest is what is known; nil: nothing is.

@@ -33,6 +33,9 @@ const (
 	waitLimit = time.Second
 	// atStart stands for `refresh` where a source is first met.
 	atStart = time.Second
+	// longSilence is how long nobody has looked when a server that fails is waited for again:
+	// longer than any pause.
+	longSilence = 2 * maxPause
 	// maxWaiting is how many requests may wait at once for a look out of turn.
 	maxWaiting = 64
 	// memory is how long a source is kept that nobody looks at.
@@ -62,6 +65,7 @@ type Source struct {
 	// what is read beside
 	flight    context.Context // done when it is read; nil: nothing is being read
 	waitUntil time.Time       // until when anybody waits for it
+	landed    time.Time       // when the last flight ended
 	failures  int
 	forced    bool // it is a look out of turn
 
@@ -150,7 +154,7 @@ func Look(s *Source, refresh time.Duration) {
 func InFlight(s *Source) context.Context {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	if s.flight == nil || s.failures > 0 || !time.Now().Before(s.waitUntil) {
+	if s.flight == nil || !time.Now().Before(s.waitUntil) {
 		return nil
 	}
 	return s.flight
@@ -206,11 +210,15 @@ func Age(s *Source) time.Duration {
 	return time.Since(s.confirmed)
 }
 
-// takeOff starts a flight; s.mutex is held.
+// takeOff starts a flight; s.mutex is held. For a server that has failed nobody waits
+// again, unless it has not been asked for long: what it last said may be wrong by now.
 func takeOff(s *Source, now time.Time) context.CancelFunc {
 	ctx, landed := context.WithCancel(context.Background())
 	s.flight = ctx
-	s.waitUntil = now.Add(waitLimit)
+	s.waitUntil = now
+	if s.failures == 0 || now.Sub(s.landed) > longSilence {
+		s.waitUntil = now.Add(waitLimit)
+	}
 	return landed
 }
 

@@ -139,10 +139,12 @@ func fetch(s *Source, refresh time.Duration) {
 }
 
 func land(s *Source, pause time.Duration, failed bool) {
+	now := time.Now()
 	s.mutex.Lock()
 	s.flight = nil
 	s.forced = false
-	s.next = time.Now().Add(pause)
+	s.landed = now
+	s.next = now.Add(pause)
 	if failed {
 		s.failures++
 	} else {

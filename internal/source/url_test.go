@@ -164,6 +164,13 @@ func TestBackOff(t *testing.T) {
 	if InFlight(s) != nil {
 		t.Error("a server that fails is waited for")
 	}
+	s.mutex.Lock()
+	s.next, s.landed = time.Time{}, time.Now().Add(-longSilence-time.Second)
+	s.mutex.Unlock()
+	Look(s, time.Second)
+	if InFlight(s) == nil {
+		t.Error("after a long silence, a server that failed is not waited for")
+	}
 	isUp.Store(true)
 	lookUntil(time.Now().Add(5*time.Second), func() bool { return Value(s) != nil })
 	if Value(s) != "good" {
