@@ -118,46 +118,61 @@ func newest(g *gate, before *view, at time.Time) context.Context {
 		p.mutex.Unlock()
 		return under
 	}
+	// It goes on before anybody can see that there is a look to wait for.
+	if before != nil && before.ready && !before.isOver && at.Before(before.end.Add(grace)) {
+		p.known.Store(goOn(before))
+	}
 	ctx, ended := context.WithCancel(context.Background())
 	p.look = ctx
 	p.ended = ended
 	p.mutex.Unlock()
-	if look(g, before, at) {
+	if look(g, at) {
 		return nil
 	}
 	return ctx
 }
 
+// goOn is the view before, for as long as a look may take.
+func goOn(before *view) *view {
+	return &view{
+		period:   before.period + 1,
+		end:      before.end.Add(grace),
+		ready:    true,
+		keys:     before.keys,
+		complete: before.complete,
+		registry: before.registry,
+		isOver:   true,
+	}
+}
+
 // look has all sources read at once, and reports whether there is a new view. What takes
-// longer is waited for on another goroutine, while the view before goes on.
-func look(g *gate, before *view, at time.Time) bool {
-	p := g.present
+// longer is waited for on another goroutine.
+func look(g *gate, at time.Time) bool {
 	isHandedOver := false
 	defer func() {
 		if !isHandedOver {
-			endLook(p)
+			endLook(g.present)
 		}
 	}()
 	flights := key.Look(g.policy.keys, g.policy.refresh, nil)
 	flights = terminal.Look(g.policy.terminals, g.policy.refresh, flights)
 	if len(flights) == 0 {
-		p.known.Store(newView(g, before, at))
+		renew(g, at)
 		return true
-	}
-	if before != nil && before.ready && !before.isOver && at.Before(before.end.Add(grace)) {
-		p.known.Store(&view{
-			period:   before.period + 1,
-			end:      before.end.Add(grace),
-			ready:    true,
-			keys:     before.keys,
-			complete: before.complete,
-			registry: before.registry,
-			isOver:   true,
-		})
 	}
 	isHandedOver = true
 	finish(g, flights, at)
 	return false
+}
+
+// renew puts a new view in the place of the one before, with all that was decided by it.
+func renew(g *gate, at time.Time) {
+	before := latest(g.present)
+	v := newView(g, before, at)
+	g.present.known.Store(v)
+	if before != nil {
+		memory.Forget(g.memory, before.period)
+	}
 }
 
 // finish waits for all servers and long lists together, on a goroutine of its own, where
@@ -172,12 +187,7 @@ func finish(g *gate, flights []context.Context, at time.Time) {
 			endLook(p)
 		}()
 		source.Wait(flights, at.Add(grace-margin))
-		before := latest(p)
-		v := newView(g, before, at)
-		p.known.Store(v)
-		if before != nil {
-			memory.Forget(g.memory, before.period)
-		}
+		renew(g, at)
 	}()
 }
 
