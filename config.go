@@ -1,22 +1,9 @@
 package ptlauth
 
 import (
-	"net/http"
 	"strings"
-	"time"
 
-	"github.com/getportal/ptlauth/internal/access"
-	"github.com/getportal/ptlauth/internal/activity"
-	"github.com/getportal/ptlauth/internal/app"
-	"github.com/getportal/ptlauth/internal/carrier"
-	"github.com/getportal/ptlauth/internal/denial"
-	"github.com/getportal/ptlauth/internal/header"
-	"github.com/getportal/ptlauth/internal/key"
 	"github.com/getportal/ptlauth/internal/option"
-	"github.com/getportal/ptlauth/internal/origin"
-	"github.com/getportal/ptlauth/internal/placeholder"
-	"github.com/getportal/ptlauth/internal/terminal"
-	"github.com/getportal/ptlauth/internal/token"
 )
 
 // Config is what an operator can say about a middleware. This page is the manual;
@@ -37,6 +24,10 @@ type Config struct {
 	// Keys are the keys that a token's signature may be verified with. Any of them
 	// may verify, so that a key can be rotated without logging anyone out. Each has
 	// exactly one source.
+	//
+	//	keys:
+	//	  - secretFile: /run/secrets/ptlauth
+	//	  - {jwksURL: "https://login.example.com/jwks.json", algorithm: ES256}
 	//
 	// A secret's bytes are the HMAC key as they are, less the newline at the end. It
 	// must be at least as long as the algorithm's hash (RFC 7518 §3.2: 32, 48, 64
@@ -123,6 +114,10 @@ type Config struct {
 	// nested claims, and so does nesting. A number is compared by its digits as they stand
 	// in the token.
 	//
+	//	require:
+	//	  groups: [family, friends]
+	//	  realm_access.roles: editor
+	//
 	// A label divides a name at dots, and a KV store at slashes. Where a name has both, as
 	// https://example.com/roles, write a list of claims with their values instead.
 	//
@@ -185,6 +180,11 @@ type Config struct {
 	// Whatever is named here is also taken out of incoming requests, however it is
 	// spelled.
 	//
+	//	headers:
+	//	  X-Remote-User: "{auth.user}"
+	//	  X-Remote-Groups: "{claims.groups?}"
+	//	  X-Ptl-Client-Name: "-"
+	//
 	// Placeholders: {auth.user} (the terminal's user, else the token's sub),
 	// {auth.client_type} (terminal or anonymous), {auth.client_id},
 	// {auth.client_name}, {portal.id}, {portal.short_id}, {portal.domain},
@@ -192,7 +192,7 @@ type Config struct {
 	// same. Quote them in YAML. A header is left out where a placeholder has nothing
 	// to say. A claim that is missing, or a value that no header can carry (control
 	// characters, white space around it, over 1 KiB), denies the request with 403; with a
-	// question mark behind its name, as in {claims.groups?}, a claim may be missing. A
+	// question mark after its name, as in {claims.groups?}, a claim may be missing. A
 	// number is sent by its digits, a list of texts, numbers and booleans with commas
 	// between; a list with a comma in a member, or white space around one, is refused.
 	//
@@ -206,6 +206,10 @@ type Config struct {
 	// wildcards: all paths that begin with it are meant. A path that apps may
 	// read as another one (dot segments, //, \, ;, an encoded ? or #, what decodes twice) is
 	// never public; an encoded slash is read both as one and as data.
+	//
+	//	paths:
+	//	  - {prefix: /share/, access: public}
+	//	  - {prefix: /share/admin/, headers: {X-Device: "{auth.client_name}"}}
 	//
 	// A value that is the same for every visitor could log anyone in. So an anonymous
 	// visitor is sent the general Headers only where they hold an {auth.…}
@@ -292,51 +296,6 @@ func CreateConfig() *Config {
 	return &Config{}
 }
 
-// policy is a configuration made ready for requests. It never changes.
-type policy struct {
-	keys          []*key.Entry
-	carriers      *carrier.Carriers
-	tokenRules    *token.Rules
-	terminals     *terminal.List
-	rules         access.Rules
-	apps          *app.Directory
-	activity      *activity.Receiver
-	login         *denial.Login // nil: there is none
-	passPreflight bool
-	origins       *origin.Guard
-	strip         *header.Strip
-	refresh       time.Duration
-}
-
-// compile makes the policy, and reports everything that is wrong with config.
-func compile(config *Config) (*policy, *option.Report) {
-	report := &option.Report{}
-	top := option.Open(report, "", options(config, report))
-	portal := readPortal(top)
-	p := &policy{
-		keys:          key.Read(top),
-		tokenRules:    token.Read(top),
-		terminals:     terminal.Read(top),
-		rules:         access.Read(top, portal),
-		apps:          app.Read(top, portal),
-		activity:      activity.Read(top),
-		login:         denial.ReadLogin(top),
-		passPreflight: top.Bool("passPreflight", false),
-		origins:       origin.Read(top),
-		refresh:       top.Duration("refresh", 2*time.Second),
-	}
-	section := top.Section("token")
-	token.ReadSubject(p.tokenRules, section)
-	p.carriers = carrier.Read(section, access.Injected(p.rules))
-	p.strip = header.ReadStrip(top, header.Reading{Injected: access.Injected(p.rules), Token: p.carriers.Header, Forward: p.carriers.Forward})
-	checkLogin(top, p)
-	if p.refresh < 100*time.Millisecond || p.refresh > time.Hour {
-		top.Problem("refresh", "is not between 100ms and 1h")
-	}
-	top.Unknown()
-	return p, report
-}
-
 // options are the fields of config by the names that an operator writes. Of an option
 // that is given twice, in different case, Traefik's decoder puts one into the field and
 // the other among the unknown.
@@ -387,29 +346,4 @@ func isField(all map[string]interface{}, name string) bool {
 		}
 	}
 	return false
-}
-
-func readPortal(top *option.Section) *placeholder.Portal {
-	s := top.Section("portal")
-	if !top.Has("portal") {
-		return &placeholder.Portal{}
-	}
-	portal := &placeholder.Portal{
-		ID:     strings.TrimSpace(s.Text("id", "")),
-		Domain: strings.TrimSpace(s.Text("domain", "")),
-	}
-	s.Unknown()
-	return portal
-}
-
-// checkLogin reports a login page that asks for a token itself: a browser would be sent
-// there again and again. Of an app's own paths no more is known than its host.
-func checkLogin(top *option.Section, p *policy) {
-	if p.login == nil || p.apps != nil {
-		return
-	}
-	own := denial.Own(p.login)
-	if own != nil && !access.Find(p.rules, &http.Request{URL: own, RequestURI: own.RequestURI()}).Public {
-		top.Problem("loginURL", "is a path for which this middleware asks a token, so that a browser would be sent there again and again: make it public in `paths`, or, if another router serves it, write its whole address, https://HOST/PATH")
-	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"log"
+	"net/http"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -11,45 +12,25 @@ import (
 	"testing"
 
 	"github.com/getportal/ptlauth"
-	"github.com/getportal/ptlauth/internal/corpus"
+	"github.com/getportal/ptlauth/internal/corpustest"
 )
 
 // TestCorpus runs the conformance corpus natively. Interpreted and through a real Traefik it is run in module e2e.
 func TestCorpus(t *testing.T) {
-	cases, err := corpus.Load("testdata", t.TempDir())
+	cases, err := corpustest.Load("testdata", t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
 	journal := capture(t)
-	transport := corpus.NewHTTP2()
-	for _, c := range cases.For(corpus.Native) {
-		t.Run(c.ID+" "+c.Name, func(t *testing.T) {
-			if testing.Short() && c.Waits() {
-				t.Skip("it lets time pass")
-			}
-			defer transport.CloseIdleConnections()
-			recorder, err := corpus.NewRecorder()
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer recorder.Close()
+	corpustest.RunAll(t, cases, corpustest.Native, func(t *testing.T, c *corpustest.Case) corpustest.Target {
+		return corpustest.InProcess(t, c, func(app http.Handler, options map[string]any, name string) (http.Handler, func() string, error) {
 			logged := journal(t)
 			config := ptlauth.CreateConfig()
-			decode(t, config, c.Middleware)
-			// The plugin says a thing once for each name, also where the test is run twice.
-			name := c.ID + "@" + recorder.Addr()
-			handler, err := ptlauth.New(context.Background(), corpus.Proxy(recorder), config, name)
-			if err != nil {
-				t.Fatalf("New returns an error, for which Traefik drops the router: %v", err)
-			}
-			server := corpus.Serve(handler)
-			defer server.Close()
-			defer server.CloseClientConnections()
-			corpus.Run(t, c, corpus.Native, corpus.Target{
-				Addr: server.Listener.Addr().String(), HTTP2: transport, Recorder: recorder, Log: logged,
-			})
+			decode(t, config, options)
+			handler, err := ptlauth.New(context.Background(), app, config, name)
+			return handler, logged, err
 		})
-	}
+	})
 }
 
 // capture diverts what the plugin prints and logs into a file, and returns what reads the file from now on.

@@ -43,7 +43,7 @@ func FuzzConfig(f *testing.F) {
 		}
 		w := httptest.NewRecorder()
 		handler.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/nowhere/in/particular", nil))
-		if _, refused := handler.(*refusal); refused && (reached || w.Code != http.StatusServiceUnavailable) {
+		if _, refused := handler.(*misconfigured); refused && (reached || w.Code != http.StatusServiceUnavailable) {
 			t.Errorf("a misconfigured middleware answers %d", w.Code)
 		}
 		if reached && options["paths"] == nil {

@@ -3,23 +3,26 @@
 // carries, and passes the request on with X-Ptl-User and its companions; or it
 // denies the request, and the app never sees it.
 //
-// Traefik interprets this package with Yaegi. That is why functions stand where Go
-// would have methods (a method call costs the interpreter eight times as much), and
-// why the handlers, byCookie first, hold no more than a remembered request executes
-// (entering a function costs a slot for each expression in it, executed or not).
+// A request goes through serve.go, where what was decided before is found again; else
+// through decide.go, which changes nothing, and act.go, which does what was decided.
+//
+// Traefik interprets this package with Yaegi. docs/yaegi.md says what that does to Go code,
+// and explains what looks odd here.
 package ptlauth
 
 import (
 	"context"
 	"net/http"
-	"strings"
 
 	"github.com/getportal/ptlauth/internal/access"
-	"github.com/getportal/ptlauth/internal/carrier"
-	"github.com/getportal/ptlauth/internal/denial"
+	"github.com/getportal/ptlauth/internal/cache"
 	"github.com/getportal/ptlauth/internal/header"
 	"github.com/getportal/ptlauth/internal/journal"
-	"github.com/getportal/ptlauth/internal/memory"
+	"github.com/getportal/ptlauth/internal/live"
+	"github.com/getportal/ptlauth/internal/option"
+	"github.com/getportal/ptlauth/internal/policy"
+	"github.com/getportal/ptlauth/internal/snapshot"
+	"github.com/getportal/ptlauth/internal/socket"
 	"github.com/getportal/ptlauth/internal/terminal"
 )
 
@@ -27,37 +30,79 @@ import (
 // mistakes is no error: Traefik would drop the router, and the request could fall
 // through to another one, without a check. Such a middleware answers every request
 // with 503 and names all mistakes in Traefik's log.
-func New(_ context.Context, next http.Handler, config *Config, name string) (http.Handler, error) {
-	m := &made{handler: newRefusal(byName)}
-	build(m, next, config, name)
-	return m.handler, nil
+func New(ctx context.Context, next http.Handler, config *Config, name string) (http.Handler, error) {
+	h := &holder{handler: newMisconfigured(byName)}
+	build(ctx, h, next, config, name)
+	return h.handler, nil
 }
 
-type made struct{ handler http.Handler }
+type holder struct{ handler http.Handler }
 
 // build leaves the refusal in place after a panic, which would end the goroutine on
 // which Traefik applies configurations, for good.
-func build(m *made, next http.Handler, config *Config, name string) {
+func build(ctx context.Context, h *holder, next http.Handler, config *Config, name string) {
 	defer func() {
 		if recover() != nil {
-			journal.State(name, name+" cannot be made and answers every request with 503: please report this as a bug of ptlauth")
+			journal.ErrorOnChange(name, name+" cannot be made and answers every request with 503: please report this as a bug of ptlauth")
 		}
 	}()
-	policy, report := compile(config)
+	home := live.Enter(ctx, name)
+	front, ok := live.Made(home, config).(*front)
+	if !ok {
+		front = newFront(home, h, config, name)
+	}
+	if front != nil {
+		h.handler = handlerFor(front, next)
+	}
+}
+
+// middleware is a configuration that is in force.
+type middleware struct {
+	name   string
+	policy *policy.Policy
+	home   *live.Home
+}
+
+// front is what a configuration makes, for all routers that name the middleware. Types
+// that lead back to themselves are more than the interpreter can copy.
+type front struct {
+	gate *gate      // in front of the only app
+	apps *appRouter // in front of all apps of a Portal
+}
+
+// newFront makes what serves from now on; nil where the configuration has mistakes.
+func newFront(home *live.Home, h *holder, config *Config, name string) *front {
+	report := &option.Report{}
+	p := policy.Read(options(config, report), report)
+	policy.Open(p, report)
 	problems := report.Problems()
-	if len(problems) > 0 {
-		m.handler = newRefusal(policy.carriers)
-		journal.State(name, name+" is misconfigured and answers every request with 503: "+report.String())
-		return
+	if len(problems) > 0 { // guard: a misconfigured middleware admits nobody
+		h.handler = newMisconfigured(p.Locations)
+		journal.ErrorOnChange(name, name+" is misconfigured and answers every request with 503: "+report.String())
+		live.Close(home)
+		return nil
 	}
-	terminal.Compare(name, policy.terminals, report)
-	if policy.apps != nil {
-		m.handler = newPortal(next, name, policy)
+	terminal.Compare(name, p.Terminals, report)
+	m := &middleware{name: name, policy: p, home: home}
+	f := &front{}
+	open := live.Replace(home, config, f)
+	if p.Apps != nil {
+		f.apps = &appRouter{middleware: m}
+		reviewApps(f.apps, open)
 	} else {
-		m.handler = newGate(next, name, policy, policy.rules, nil).handler
+		f.gate = newGate(m, "", p.Rules, nil)
 	}
-	journal.State(name, "")
-	remark(name, report.Remarks())
+	journal.ErrorOnChange(name, "")
+	remark(name, report.RemarksText())
+	return f
+}
+
+// handlerFor makes the handler of one router.
+func handlerFor(f *front, next http.Handler) http.Handler {
+	if f.apps != nil {
+		return byApp(f.apps, next)
+	}
+	return newHandler(f.gate, next, nil)
 }
 
 // remark logs what is no mistake, once as long as it is so.
@@ -65,293 +110,81 @@ func remark(name, remarks string) {
 	if remarks != "" {
 		remarks = name + ": " + remarks
 	}
-	journal.State(name+" remarks", remarks)
+	journal.ErrorOnChange(name+" remarks", remarks)
 }
 
-// newGate makes the gate in front of one app and looks at the world once.
-func newGate(next http.Handler, name string, p *policy, rules access.Rules, app *installed) *gate {
+// gate stands in front of one app, for all routers that lead to it. A router's own gate is a
+// copy of it.
+type gate struct {
+	next         http.Handler
+	name         string // the middleware's
+	denialPrefix string // how a line about a denial begins
+	policy       *policy.Policy
+	rules        access.Rules
+	stripper     *header.Stripper
+	cache        *cache.Cache
+	keeper       *snapshot.Keeper
+	sockets      *socket.Set
+	self         interface{} // the *gate of which this one is a copy
+	app          *appRoute   // where the rules come from, on a Portal; else nil
+	router       *appHandlers
+
+	cachedByCookieAndPath bool // the Cookie line and the path alone decide
+	cachedByCookie        bool // the Cookie line alone decides
+	onlyTerminals         bool // moreover, nobody is admitted without a good token
+	headersPerTerminal    bool // all tokens of a terminal get the same headers
+}
+
+// newGate makes the gate in front of an app, and looks at the world once. What is open
+// belongs to it from now on.
+func newGate(m *middleware, label string, rules access.Rules, app *appRoute) *gate {
+	p := m.policy
+	name := m.name
+	if label != "" {
+		name += " " + label
+	}
 	g := &gate{
-		next:     next,
-		name:     name,
-		answered: journal.Answered(name),
-		policy:   p,
-		rules:    rules,
-		guard: header.NewGuard(header.Names{
-			Injected: access.Injected(rules), Strip: p.strip, Rewriting: access.IsMixed(rules), Token: p.carriers.Header,
+		name:         name,
+		denialPrefix: journal.DenialPrefix(name),
+		policy:       p,
+		rules:        rules,
+		stripper: header.NewStripper(header.Names{
+			Injected: access.Injected(rules), Strip: p.Strip, Rewriting: access.IsMixed(rules), Token: p.Locations.Header,
 		}),
-		shared:  access.AreByTerminal(rules),
-		memory:  &memory.Memory{},
-		present: &present{},
-		sockets: &sockets{},
-		app:     app,
+		cache:              &cache.Cache{},
+		sockets:            live.SetOf(m.home, label),
+		app:                app,
+		headersPerTerminal: access.HeadersArePerTerminal(rules),
 	}
 	// Where apps are told of by their hosts, a decision holds for one host.
-	g.quick = p.carriers.Header == "" && p.carriers.Query == "" && (app != nil || p.activity == nil)
-	g.plain = g.quick && len(rules) == 1 && !rules[0].Closed && !rules[0].Public
-	g.strict = g.plain && !p.passPreflight
-	switch {
-	case g.plain:
-		g.handler = byCookie(g)
-	case g.quick:
-		g.handler = byPath(g)
-	default:
-		g.handler = byAll(g)
+	g.cachedByCookieAndPath = p.Locations.Header == "" && p.Locations.Query == "" && (app != nil || p.Activity == nil)
+	g.cachedByCookie = g.cachedByCookieAndPath && len(rules) == 1 && rules[0].Access == access.Private
+	g.onlyTerminals = g.cachedByCookie && !p.PassPreflight
+	g.self = g
+	sources := &snapshot.Sources{Keys: p.Keys, Terminals: p.Terminals, Refresh: p.Refresh, Forgets: p.Activity != nil}
+	if app != nil {
+		sources.IsOutdated = func() bool { return isOutdated(app) } // guard: a WebSocket is judged by the app's rules of now
 	}
-	begin(g)
+	g.keeper = snapshot.NewKeeper(name, sources, g.cache, func(s *snapshot.Snapshot) snapshot.Need { return review(g, s) })
+	isAny := socket.Own(g.sockets, g)
+	snapshot.Begin(g.keeper)
+	if isAny {
+		snapshot.Hurry(g.keeper)
+	}
 	return g
 }
 
-// refusal stands in front of an app whose middleware is misconfigured.
-type refusal struct {
-	guard    *header.Guard
-	carriers *carrier.Carriers
-}
-
-func newRefusal(c *carrier.Carriers) *refusal {
-	return &refusal{guard: header.NewGuard(header.Names{Strip: &header.Strip{}}), carriers: c}
-}
-
-// byName is where a token is looked for besides what the configuration seems to say.
-var byName = carrier.Named(carrier.DefaultCookie, "Authorization")
-
-// ServeHTTP cleans what it refuses: Traefik's access log, its metrics and its errors
-// middleware see the request all the same.
-func (f *refusal) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	r.Trailer = nil
-	r.URL.User = nil
-	header.Clean(f.guard, r.Header)
-	if len(r.Header) > header.MaxNames {
-		header.Empty(r.Header)
+// newHandler makes the handler of one router: the shortest way that the rules allow.
+func newHandler(shared *gate, next http.Handler, router *appHandlers) http.Handler {
+	own := *shared
+	g := &own
+	g.next = next
+	g.router = router
+	switch {
+	case g.cachedByCookie:
+		return byCookie(g)
+	case g.cachedByCookieAndPath:
+		return byPath(g)
 	}
-	carrier.Remove(f.carriers, r, carrier.Find(f.carriers, r))
-	carrier.Remove(byName, r, carrier.Find(byName, r))
-	denial.Write(w, r, http.StatusServiceUnavailable, "")
-}
-
-// gate is the middleware in front of one app.
-type gate struct {
-	handler  http.Handler // what a request is served by
-	next     http.Handler
-	name     string // the middleware's, and the app's behind it on a Portal
-	answered string // how a line about a denial begins
-	policy   *policy
-	rules    access.Rules
-	guard    *header.Guard
-	quick    bool // the Cookie line and the path alone decide
-	plain    bool // the Cookie line alone decides
-	strict   bool // moreover, nobody is admitted without a good token
-	shared   bool // all tokens of a terminal get the same headers
-	memory   *memory.Memory
-	present  *present
-	sockets  *sockets
-	app      *installed // where the rules come from, on a Portal
-}
-
-// byCookie is the way of a request where its Cookie line alone decides: what claims an
-// identity is taken out, then who asks is remembered or found out.
-//
-// What a closure holds is at hand; the interpreter spends a slot on each field of a
-// receiver. That is also why nothing here is a function of its own that every
-// remembered request needs.
-func byCookie(g *gate) http.Handler {
-	next := g.next
-	guard := g.guard
-	usual := guard.Usual
-	nowhere := guard.Nowhere
-	rule := g.rules[0]
-	decisions := &g.memory.Decisions
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// Trailers arrive after the decision and would be believed like headers
-		// (CVE-2025-12642, CVE-2026-88004). The body is never read here.
-		r.Trailer = nil
-		h := r.Header
-		if h.WriteSubset(nowhere, usual) != nil && header.Clean(guard, h) {
-			serveSlow(g, w, r, rule)
-			return
-		}
-		cookie := h["Cookie"]
-		if len(cookie) == 1 && r.Method == "GET" {
-			known, ok := decisions.Load(cookie[0])
-			if ok {
-				d := known.(*memory.Decision)
-				for name, values := range d.Header.Clone() {
-					h[name] = values
-				}
-				r.URL.User = d.User
-				r.Response = d.Mark
-				next.ServeHTTP(w, r)
-				return
-			}
-		}
-		decide(g, w, r, rule)
-	})
-}
-
-// byPath is the way of a request where the path decides too. It repeats byCookie, where
-// another function would cost what is saved.
-func byPath(g *gate) http.Handler {
-	next := g.next
-	rules := g.rules
-	last := rules[len(rules)-1]
-	begins := access.Ordinary(rules)
-	guard := g.guard
-	usual := guard.Usual
-	nowhere := guard.Nowhere
-	token := g.policy.carriers.Cookie
-	decisions := &g.memory.Decisions
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.Trailer = nil
-		h := r.Header
-		if h.WriteSubset(nowhere, usual) != nil && (header.Clean(guard, h) || r.Response != nil) {
-			serveSlow(g, w, r, access.Find(rules, r))
-			return
-		}
-		cookie := h["Cookie"]
-		rule := last
-		key := ""
-		if begins.MatchString(r.URL.Path) {
-			rule = access.Find(rules, r)
-			key = rule.Mark
-			// Who carries no token is anonymous on a public path, like all others.
-			if len(cookie) == 1 && (!rule.Public || strings.Contains(cookie[0], token)) {
-				key = cookie[0] + key
-			}
-		} else if len(cookie) == 1 {
-			key = cookie[0]
-		}
-		if key != "" && len(cookie) < 2 && r.Method == "GET" {
-			known, ok := decisions.Load(key)
-			if ok {
-				d := known.(*memory.Decision)
-				for name, values := range d.Header.Clone() {
-					h[name] = values
-				}
-				r.URL.User = d.User
-				r.Response = d.Mark
-				next.ServeHTTP(w, r)
-				return
-			}
-		}
-		decide(g, w, r, rule)
-	})
-}
-
-// byAll is the way of a request where more than that decides.
-func byAll(g *gate) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.Trailer = nil
-		h := r.Header
-		if h.WriteSubset(g.guard.Nowhere, g.guard.Usual) != nil {
-			header.Clean(g.guard, h)
-		}
-		serveSlow(g, w, r, access.Find(g.rules, r))
-	})
-}
-
-// admit sends the request on as decided. Changing it in place is safe: Traefik's
-// retry and mirroring clone what they send again.
-func admit(g *gate, w http.ResponseWriter, r *http.Request, d *memory.Decision) {
-	h := r.Header
-	for name, values := range d.Header.Clone() {
-		h[name] = values
-	}
-	r.URL.User = d.User
-	r.Response = d.Mark
-	g.next.ServeHTTP(w, r)
-}
-
-// decide finds out who asks, and admits or denies. It is short for the ordinary
-// request: one token, in the one Cookie line that decides.
-func decide(g *gate, w http.ResponseWriter, r *http.Request, rule *access.Rule) {
-	if r.Method != "GET" && isDone(g, w, r, rule) {
-		return
-	}
-	current := now(g)
-	found := carrier.Glance(g.policy.carriers, r.Header["Cookie"])
-	if found == nil || !current.ready || rule.Closed {
-		decideClosely(g, w, r, rule, current)
-		return
-	}
-	v := judge(g.policy, current, found.Sole, true)
-	if v.status == http.StatusOK {
-		v = accept(g.policy, r, v)
-	} else if g.strict {
-		r.Header["Cookie"] = carrier.Rest(found)
-		deny(g, w, r, v)
-		return
-	}
-	conclude(g, w, r, rule, current, found, v)
-}
-
-func decideClosely(g *gate, w http.ResponseWriter, r *http.Request, rule *access.Rule, current *view) {
-	if current.outdated {
-		reopen(g, w, r)
-		return
-	}
-	found := carrier.Find(g.policy.carriers, r)
-	v := identify(g.policy, current, r, found)
-	if r.Response != nil && v.status == http.StatusUnauthorized {
-		v = takeOver(g, w, r, rule, v)
-		if v == nil {
-			return
-		}
-	}
-	if rule.Closed && v.status == http.StatusOK {
-		v = refused(http.StatusUnauthorized, denial.NoToken, "the path is for peers, and there are none")
-	}
-	conclude(g, w, r, rule, current, found, v)
-}
-
-// conclude does what the verdict says.
-func conclude(g *gate, w http.ResponseWriter, r *http.Request, rule *access.Rule, current *view, found *carrier.Found, v *verdict) {
-	if v.status != http.StatusOK {
-		reject(g, w, r, rule, current, found, v)
-		return
-	}
-	set, problem := headers(g, rule, current, v)
-	if problem != "" {
-		reject(g, w, r, rule, current, found, refused(http.StatusForbidden, denial.Insufficient, problem))
-		return
-	}
-	forward(g, w, r, rule, current, found, v, set)
-}
-
-// reject denies, but on a public path who is not admitted as a terminal is admitted as
-// nobody.
-func reject(g *gate, w http.ResponseWriter, r *http.Request, rule *access.Rule, current *view, found *carrier.Found, v *verdict) {
-	if rule.Public || g.policy.passPreflight && isPreflight(r) {
-		forward(g, w, r, rule, current, found, anonymous, rule.Nobody)
-		return
-	}
-	if rule.Spelling && v.status == http.StatusUnauthorized {
-		v.reason += "; the path is not public, because of its spelling: apps may read it as another one"
-	}
-	if found.Line != "" || len(found.Candidates) > 0 || found.Problem != "" || g.policy.carriers.Query != "" {
-		withhold(g.policy.carriers, r, found)
-	}
-	deny(g, w, r, v)
-}
-
-// forward sends an admitted request on with a set of headers, and remembers the decision
-// as long as the world is as it is and the token is good.
-func forward(g *gate, w http.ResponseWriter, r *http.Request, rule *access.Rule, current *view, found *carrier.Found, v *verdict, set *access.Set) {
-	d := &memory.Decision{Header: set.Header.Clone(), User: set.User, Mark: set.Mark}
-	key := found.Line
-	if !g.plain || key == "" || g.policy.activity != nil {
-		key = prepare(g, r, rule, v)
-	}
-	if found.Line == "" {
-		removeClosely(g, r, found, d, v)
-	} else {
-		d.Header["Cookie"] = carrier.Rest(found)
-	}
-	if key != "" && (v.token == nil || v.token.Until == 0 || outlives(v.token, current)) {
-		memory.Keep(g.memory, current.period, current.end, key, d)
-	}
-	h := r.Header
-	if (h["Upgrade"] != nil || h["Cache-Control"] != nil) && isLong(h) {
-		serveLong(g, current, w, r, &visit{rule: rule, set: set, verdict: v, decision: d})
-		return
-	}
-	admit(g, w, r, d)
+	return byAll(g)
 }

@@ -11,40 +11,61 @@ import (
 	"unicode/utf8"
 
 	"github.com/getportal/ptlauth/internal/header"
+	"github.com/getportal/ptlauth/internal/identity"
 	"github.com/getportal/ptlauth/internal/option"
+	"github.com/getportal/ptlauth/internal/pattern"
 	"github.com/getportal/ptlauth/internal/placeholder"
+	"github.com/getportal/ptlauth/internal/portal"
 )
-
-// Defaults are the headers that are injected where `headers` says nothing else.
-var Defaults = map[string]string{
-	"X-Ptl-User":        "{auth.user}",
-	"X-Ptl-Client-Type": "{auth.client_type}",
-	"X-Ptl-Client-Id":   "{auth.client_id}",
-	"X-Ptl-Client-Name": "{auth.client_name}",
-}
 
 // Header is a header to inject.
 type Header struct {
 	Name     string // canonical
 	Template *placeholder.Template
-	// Anonymously tells whether it may be sent without a visitor's identity.
-	Anonymously bool
+	// ForAnonymous reports whether it may be sent without a visitor's identity.
+	ForAnonymous bool
 }
+
+// defaults are the headers that are injected where `headers` says nothing else, by their
+// folded names. They are made once: a thousand routers have the same.
+var defaults = map[string]Header{
+	"x-ptl-user":        newDefault("X-Ptl-User", "{auth.user}"),
+	"x-ptl-client-type": newDefault("X-Ptl-Client-Type", "{auth.client_type}"),
+	"x-ptl-client-id":   newDefault("X-Ptl-Client-Id", "{auth.client_id}"),
+	"x-ptl-client-name": newDefault("X-Ptl-Client-Name", "{auth.client_name}"),
+}
+
+func newDefault(name, text string) Header {
+	template, _ := placeholder.Parse(text, &portal.Portal{})
+	return Header{Name: name, Template: template, ForAnonymous: true}
+}
+
+// Access is whom the paths of a rule admit.
+type Access int
+
+const (
+	// Private paths admit terminals.
+	Private Access = 0
+	// Public paths admit everybody.
+	Public Access = 1
+	// Peer paths admit nobody: Portal's access `peer`, which has no peers yet.
+	Peer Access = 2
+	// Own paths are answered by ptlauth itself.
+	Own Access = 3
+)
 
 // Rule is what holds for the paths that begin with Prefix, both decoded once.
 type Rule struct {
-	Prefix string
-	Public bool
-	// Closed paths admit nobody: Portal's access `peer`, which has no peers yet.
-	Closed  bool
+	Prefix  string
+	Access  Access
 	Headers []Header
 	// Omitted are the names that are taken out of a request and not injected.
 	Omitted []string
 
-	// Mark tells the rules of a middleware apart, in front of any text or behind a header's value.
-	Mark string
-	// Nobody is what a visitor's request is sent on with of whom nothing is known.
-	Nobody *Set
+	// CacheKey tells the rules of a middleware apart, in front of any text or behind a header's value.
+	CacheKey string
+	// Anonymous is what a visitor's request is sent on with of whom nothing is known.
+	Anonymous *Set
 
 	// Spelling is why a path is private that would be public: an app may read it otherwise.
 	Spelling bool
@@ -60,22 +81,21 @@ type Rule struct {
 type Rules []*Rule
 
 // Read reads `headers` and `paths`.
-func Read(top *option.Section, portal *placeholder.Portal) Rules {
+func Read(top *option.Section, about *portal.Portal) Rules {
 	general := map[string]Header{}
-	for _, name := range sortedKeys(Defaults) {
-		template, _ := placeholder.Parse(Defaults[name], portal)
-		general[header.Fold(name)] = Header{Name: name, Template: template, Anonymously: true}
+	for folded, h := range defaults {
+		general[folded] = h
 	}
-	omitted := merge(top, general, portal, false)
+	omitted := merge(top, general, about, Private)
 	rules := Rules{{Headers: inOrder(general), Omitted: omitted}}
 	seen := map[string]*Rule{}
 	for _, s := range top.Sections("paths") {
-		rule := readRule(s, general, portal)
+		rule := readRule(s, general, about)
 		folded := strings.ToLower(letters.Replace(rule.Prefix))
 		other := seen[folded]
 		if other != nil && other.Prefix == rule.Prefix {
 			s.Problem("prefix", "is listed twice: keep one of the two")
-		} else if other != nil && other.Public != rule.Public {
+		} else if other != nil && other.Access != rule.Access {
 			s.Problem("prefix", "is another one's in different spelling, which some apps do not mind, and one of them is private: keep one of the two")
 		}
 		seen[folded] = rule
@@ -96,25 +116,25 @@ func Sorted(rules Rules) Rules {
 		rules = append(rules, &Rule{})
 	}
 	for _, rule := range rules {
-		nobody, _ := Values(rule, placeholder.Anonymous)
-		rule.Nobody = nobody
+		nobody, _ := Values(rule, identity.Anonymous)
+		rule.Anonymous = nobody
 		// No Cookie line and no path holds a line break.
-		rule.Mark = "\n" + rule.Prefix + "\n"
+		rule.CacheKey = "\n" + rule.Prefix + "\n"
 		// What is not UTF-8 is never public, and needs no rival.
-		if !rule.Public && rule.Prefix != "" && utf8.ValidString(rule.Prefix) {
-			rule.beginning = regexp.MustCompile("^" + beginningOf(rule.Prefix))
+		if rule.Access != Public && rule.Prefix != "" && utf8.ValidString(rule.Prefix) {
+			rule.beginning = pattern.Compile("^" + beginningOf(rule.Prefix))
 		}
 	}
 	for _, rule := range rules {
-		if rule.Public {
-			rule.private = &Rule{Prefix: rule.Prefix, Mark: "\r" + rule.Prefix + "\n", Headers: rule.Headers, Omitted: rule.Omitted, Nobody: rule.Nobody, Spelling: true}
+		if rule.Access == Public {
+			rule.private = &Rule{Prefix: rule.Prefix, CacheKey: "\r" + rule.Prefix + "\n", Headers: rule.Headers, Omitted: rule.Omitted, Anonymous: rule.Anonymous, Spelling: true}
 			setRivals(rules, rule)
 		}
 	}
 	// The Cookie line alone stands for the last rule, unless somebody is anonymous there.
 	last := rules[len(rules)-1]
-	if !last.Public {
-		last.Mark = ""
+	if last.Access != Public {
+		last.CacheKey = ""
 	}
 	return rules
 }
@@ -123,71 +143,29 @@ func goesBefore(a, b *Rule) bool {
 	if len(a.Prefix) != len(b.Prefix) {
 		return len(a.Prefix) > len(b.Prefix)
 	}
-	return !a.Public && b.Public
+	return a.Access != Public && b.Access == Public
 }
 
-// OfApp makes the rule for one path of an app_meta.json: the access, and the only
-// headers there. As on Portal, a placeholder that is not known is empty; that header is
-// then left out, and the second result says so. An unknown access gives no rule.
-func OfApp(prefix, kind string, headers map[string]interface{}, portal *placeholder.Portal) (*Rule, []string) {
-	decoded, err := url.PathUnescape(prefix)
-	if err == nil {
-		prefix = decoded
-	}
-	rule := &Rule{Prefix: prefix}
-	switch kind {
-	case "public":
-		rule.Public = true
-	case "private":
-	case "peer":
-		rule.Closed = true
-	default:
-		return nil, nil
-	}
-	var problems []string
-	for _, name := range option.Names(headers) {
-		text, ok := option.Text(headers[name])
-		problem := header.NameProblem(name)
-		if !ok {
-			problem = "is not text"
-		}
-		h := Header{Name: http.CanonicalHeaderKey(name)}
-		if problem == "" && text != "" {
-			h.Template, problem = parse(text, portal)
-		}
-		if problem != "" {
-			problems = append(problems, name+" "+problem)
-		}
-		if problem != "" || text == "" {
-			rule.Omitted = append(rule.Omitted, name)
-			continue
-		}
-		h.Anonymously = rule.Public || !placeholder.IsConstant(h.Template)
-		rule.Headers = append(rule.Headers, h)
-	}
-	return rule, problems
-}
-
-func readRule(s *option.Section, general map[string]Header, portal *placeholder.Portal) *Rule {
+func readRule(s *option.Section, general map[string]Header, about *portal.Portal) *Rule {
 	rule := &Rule{Prefix: readPrefix(s)}
 	switch strings.ToLower(s.Text("access", "private")) {
 	case "private":
 	case "public":
-		rule.Public = true
+		rule.Access = Public
 		if isAmbiguous(rule.Prefix) {
 			s.Problem("prefix", "is a path that apps may read differently, and is therefore never public: leave out //, ;, \\, dot segments and control characters")
 		}
 	default:
 		s.Problem("access", "is neither private nor public: write one of them")
 	}
-	if problem := PrefixProblem(rule.Prefix); problem != "" && !(rule.Public && isAmbiguous(rule.Prefix)) {
+	if problem := PrefixProblem(rule.Prefix); problem != "" && !(rule.Access == Public && isAmbiguous(rule.Prefix)) {
 		s.Problem("prefix", problem)
 	}
 	merged := map[string]Header{}
 	for folded, h := range general {
 		merged[folded] = h
 	}
-	rule.Omitted = merge(s, merged, portal, rule.Public)
+	rule.Omitted = merge(s, merged, about, rule.Access)
 	s.Unknown()
 	rule.Headers = inOrder(merged)
 	return rule
@@ -241,7 +219,7 @@ var (
 // merge puts the section's headers over those that are there. A value that is the
 // same whoever asks (`admin`, `{portal.id[:6]}@example.com`) could log an anonymous
 // visitor in: it is sent to one only where a public path itself lists it.
-func merge(s *option.Section, headers map[string]Header, portal *placeholder.Portal, public bool) []string {
+func merge(s *option.Section, headers map[string]Header, about *portal.Portal, a Access) []string {
 	var omitted []string
 	value := s.Value("headers")
 	if value == nil {
@@ -266,29 +244,42 @@ func merge(s *option.Section, headers map[string]Header, portal *placeholder.Por
 			omitted = append(omitted, name)
 			continue
 		}
-		h := Header{Name: http.CanonicalHeaderKey(name)}
+		var h Header
 		if !ok {
 			problem = "is " + option.Kind(entries[name]) + " where one text belongs: quote a placeholder, as in \"{auth.user}\""
 		} else if problem == "" {
-			h.Template, problem = parse(text, portal)
+			h, problem = NewHeader(name, text, a, about)
 		}
 		if problem != "" {
 			s.Problem("headers."+name, problem)
 			continue
 		}
-		h.Anonymously = public || !placeholder.IsConstant(h.Template)
 		headers[folded] = h
 	}
 	return omitted
 }
 
-func parse(text string, portal *placeholder.Portal) (*placeholder.Template, string) {
+// NewHeader makes the header of that name that is injected on paths of that access, or
+// says what is wrong with the text.
+func NewHeader(name, text string, a Access, about *portal.Portal) (Header, string) {
+	template, problem := parse(text, about)
+	if problem != "" {
+		return Header{}, problem
+	}
+	return Header{
+		Name:         http.CanonicalHeaderKey(name),
+		Template:     template,
+		ForAnonymous: a == Public || !placeholder.IsConstant(template),
+	}, ""
+}
+
+func parse(text string, about *portal.Portal) (*placeholder.Template, string) {
 	if text == "" {
 		return nil, "is empty: quote a placeholder, as in \"{auth.user}\" (unquoted braces are a map in YAML), or write \"-\" to leave the header out"
 	}
-	template, problem := placeholder.Parse(text, portal)
+	template, problem := placeholder.Parse(text, about)
 	if problem == "" && placeholder.IsConstant(template) {
-		_, problem = placeholder.Render(template, placeholder.Anonymous)
+		_, problem = placeholder.Render(template, identity.Anonymous)
 	}
 	return template, problem
 }
@@ -307,15 +298,6 @@ func inOrder(headers map[string]Header) []Header {
 	return ordered
 }
 
-func sortedKeys(texts map[string]string) []string {
-	keys := make([]string, 0, len(texts))
-	for name := range texts {
-		keys = append(keys, name)
-	}
-	sort.Strings(keys)
-	return keys
-}
-
 // Injected are the names of all headers that any of the rules may inject or leaves out.
 func Injected(rules Rules) []string {
 	var injected []string
@@ -328,10 +310,11 @@ func Injected(rules Rules) []string {
 	return injected
 }
 
-// Set is the headers that a request is sent on with. Requests share it, so that it must
-// not reach one but as a copy.
+// Set is the headers that a request is sent on with: Names, canonical, and a value for
+// each. Requests share it, so that they are sent on with copies of the values.
 type Set struct {
-	Header http.Header
+	Names  []string
+	Values []string
 	// User is for Traefik's access log; nil: anonymous.
 	User *url.Userinfo
 	// Mark tells a second middleware of the same name in the chain what to send on; nil:
@@ -341,11 +324,11 @@ type Set struct {
 
 // Values renders a rule's headers for a visitor. A problem, the second result, means
 // that the request must be denied.
-func Values(rule *Rule, v *placeholder.Visitor) (*Set, string) {
-	set := &Set{Header: http.Header{}}
-	anonymous := v == placeholder.Anonymous
+func Values(rule *Rule, v *identity.Visitor) (*Set, string) {
+	set := &Set{}
+	anonymous := v == identity.Anonymous
 	for _, h := range rule.Headers {
-		if anonymous && !h.Anonymously {
+		if anonymous && !h.ForAnonymous { // guard: a fixed name logs nobody in on a public path
 			continue
 		}
 		value, problem := placeholder.Render(h.Template, v)
@@ -353,14 +336,15 @@ func Values(rule *Rule, v *placeholder.Visitor) (*Set, string) {
 			return nil, h.Name + ": " + problem
 		}
 		if value != "" {
-			set.Header[h.Name] = []string{value}
+			set.Names = append(set.Names, h.Name)
+			set.Values = append(set.Values, value)
 		}
 	}
 	return set, ""
 }
 
-// AreByTerminal tells whether all tokens of a terminal get the same headers by a rule.
-func AreByTerminal(rules Rules) bool {
+// HeadersArePerTerminal reports whether all tokens of a terminal get the same headers by a rule.
+func HeadersArePerTerminal(rules Rules) bool {
 	for _, rule := range rules {
 		for _, h := range rule.Headers {
 			if placeholder.UsesClaims(h.Template) {

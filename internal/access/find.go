@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/getportal/ptlauth/internal/pattern"
 )
 
 // maxPath bounds the paths that can be public, in bytes: what is compared by expressions
@@ -28,14 +30,14 @@ func isAmbiguous(path string) bool {
 // Ordinary returns what matches the decoded paths for which Find is not needed to know
 // that the last rule holds, when it does not match.
 func Ordinary(rules Rules) *regexp.Regexp {
-	if rules[len(rules)-1].Public {
-		return regexp.MustCompile(``)
+	if rules[len(rules)-1].Access == Public {
+		return pattern.Compile(``)
 	}
 	prefixes := make([]string, 0, len(rules))
 	for _, rule := range rules[:len(rules)-1] {
 		prefixes = append(prefixes, regexp.QuoteMeta(valid(rule.Prefix)))
 	}
-	return regexp.MustCompile(`^(?:` + strings.Join(prefixes, "|") + `)`)
+	return pattern.Compile(`^(?:` + strings.Join(prefixes, "|") + `)`)
 }
 
 // valid is a text up to the first byte that is not UTF-8, which no expression can hold.
@@ -49,7 +51,7 @@ func valid(text string) string {
 func Find(rules Rules, r *http.Request) *Rule {
 	for _, rule := range rules {
 		if strings.HasPrefix(r.URL.Path, rule.Prefix) {
-			if rule.Public && (len(r.RequestURI) > maxPath || !rule.plain.MatchString(r.RequestURI)) {
+			if rule.Access == Public && (len(r.RequestURI) > maxPath || !rule.plain.MatchString(r.RequestURI)) {
 				return findSlow(rules, rule, r)
 			}
 			return rule
@@ -72,13 +74,16 @@ func longest(rules Rules, path string) *Rule {
 func findSlow(rules Rules, rule *Rule, r *http.Request) *Rule {
 	path := r.URL.Path
 	escaped := r.URL.EscapedPath()
-	if len(escaped) > maxPath || r.URL.Opaque != "" || path == "" || path[0] != '/' || isAmbiguous(path) || target(r) != escaped {
+	if len(escaped) > maxPath ||
+		r.URL.Opaque != "" || path == "" || path[0] != '/' || // guard: a target that is no path is never public
+		isAmbiguous(path) || // guard: an ambiguous path is never public
+		target(r) != escaped {
 		return rule.private
 	}
 	if isRival(rule, path) {
 		return rival(rules, rule, path)
 	}
-	if !strings.Contains(escaped, "%") {
+	if !strings.Contains(escaped, "%") { // guard: an escaped slash is read as a slash, and as none
 		return rule
 	}
 	return findData(rules, rule, escaped)
@@ -91,7 +96,7 @@ func findData(rules Rules, rule *Rule, escaped string) *Rule {
 		return rule.private
 	}
 	other := longest(rules, data)
-	if other.Closed {
+	if other.Access == Peer { // guard: an escaped slash opens nothing that is for peers
 		return other
 	}
 	if other != rule {
@@ -115,7 +120,11 @@ func target(r *http.Request) string {
 }
 
 func isRival(rule *Rule, path string) bool {
-	return rule.rivals != nil && rule.rivals.MatchString(letters.Replace(path))
+	if rule.rivals == nil {
+		return false
+	}
+	folded := letters.Replace(path) // guard: letters are folded as languages and file systems do
+	return rule.rivals.MatchString(folded)
 }
 
 // rival is the private rule that keeps a path from being public.
@@ -135,8 +144,8 @@ func rival(rules Rules, rule *Rule, path string) *Rule {
 func beginningOf(prefix string) string {
 	folded := letters.Replace(prefix)
 	bare := strings.TrimSuffix(folded, "/")
-	if bare == folded {
-		return `(?i:` + regexp.QuoteMeta(folded) + `)`
+	if bare == folded { // guard: a private prefix covers itself without its slash
+		return `(?i:` + regexp.QuoteMeta(folded) + `)` // guard: a private prefix holds in any case
 	}
 	return `(?i:` + regexp.QuoteMeta(bare) + `(?:/|\z))`
 }
@@ -146,19 +155,20 @@ func beginningOf(prefix string) string {
 func setRivals(rules Rules, rule *Rule) {
 	var beginnings []string
 	for _, other := range rules {
-		if other.beginning != nil && length(other.Prefix) >= length(rule.Prefix) {
+		if other.beginning != nil &&
+			length(other.Prefix) >= length(rule.Prefix) { // guard: of one prefix in two cases the private one holds
 			beginnings = append(beginnings, beginningOf(other.Prefix))
 		}
 	}
 	rule.plain = nothing
 	if beginnings != nil {
-		rule.rivals = regexp.MustCompile(`^(?:` + strings.Join(beginnings, "|") + `)`)
+		rule.rivals = pattern.Compile(`^(?:` + strings.Join(beginnings, "|") + `)`)
 	} else if rule.Prefix == "" {
-		rule.plain = regexp.MustCompile(`^/` + plain)
+		rule.plain = pattern.Compile(`^/` + plain)
 	} else if !isAmbiguous(rule.Prefix) && strings.HasSuffix(rule.Prefix, "/") {
-		rule.plain = regexp.MustCompile(`^` + regexp.QuoteMeta(rule.Prefix) + plain)
-	} else if !isAmbiguous(rule.Prefix) {
-		rule.plain = regexp.MustCompile(`^` + regexp.QuoteMeta(rule.Prefix) + `[.` + harmless + `]*(?:/` + plain + `|\?|$)`)
+		rule.plain = pattern.Compile(`^` + regexp.QuoteMeta(rule.Prefix) + plain)
+	} else if !isAmbiguous(rule.Prefix) { // guard: a prefix with two readings is no short cut
+		rule.plain = pattern.Compile(`^` + regexp.QuoteMeta(rule.Prefix) + `[.` + harmless + `]*(?:/` + plain + `|\?|$)`)
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 	"unicode"
 
 	"github.com/getportal/ptlauth/internal/option"
-	"github.com/getportal/ptlauth/internal/placeholder"
+	"github.com/getportal/ptlauth/internal/portal"
 )
 
 // rulesOf reads paths as an operator writes them.
@@ -21,7 +21,7 @@ func rulesOf(t testing.TB, paths map[string]string) Rules {
 		entries = append(entries, map[string]interface{}{"prefix": prefix, "access": access})
 	}
 	report := &option.Report{}
-	rules := Read(option.Open(report, "", map[string]interface{}{"paths": entries}), &placeholder.Portal{})
+	rules := Read(option.Open(report, "", map[string]interface{}{"paths": entries}), &portal.Portal{})
 	if len(report.Problems()) > 0 {
 		t.Fatal(report.String())
 	}
@@ -93,14 +93,14 @@ func TestFind(t *testing.T) {
 			if rule == nil {
 				t.Fatalf("%q is no target", test.target)
 			}
-			if rule.Public != test.public {
-				t.Errorf("%q is public: %t, by the rule of %q", test.target, rule.Public, rule.Prefix)
+			if (rule.Access == Public) != test.public {
+				t.Errorf("%q is public: %t, by the rule of %q", test.target, rule.Access == Public, rule.Prefix)
 			}
 		})
 	}
 	t.Run("a path that a middleware in front has changed for us alone is not public", func(t *testing.T) {
 		address, _ := url.ParseRequestURI("/page")
-		if Find(rulesOf(t, public), &http.Request{URL: address, RequestURI: "/admin"}).Public {
+		if Find(rulesOf(t, public), &http.Request{URL: address, RequestURI: "/admin"}).Access == Public {
 			t.Error("it is")
 		}
 	})
@@ -128,13 +128,21 @@ func TestFindLastAtAGlance(t *testing.T) {
 // appRules are those of an app_meta.json, where nothing is a mistake: a prefix in each line,
 // behind + where it is public, - where it is private and ! where it is for peers.
 func appRules(lines string) Rules {
-	kinds := map[byte]string{'+': "public", '-': "private", '!': "peer"}
+	kinds := map[byte]Access{'+': Public, '-': Private, '!': Peer}
 	var rules Rules
 	for _, line := range strings.Split(lines, "\n") {
-		if line != "" && kinds[line[0]] != "" {
-			rule, _ := OfApp(line[1:], kinds[line[0]], nil, &placeholder.Portal{})
-			rules = append(rules, rule)
+		if line == "" {
+			continue
 		}
+		kind, ok := kinds[line[0]]
+		if !ok {
+			continue
+		}
+		prefix := line[1:]
+		if decoded, err := url.PathUnescape(prefix); err == nil {
+			prefix = decoded
+		}
+		rules = append(rules, &Rule{Prefix: prefix, Access: kind})
 	}
 	return Sorted(rules)
 }
@@ -168,19 +176,13 @@ func TestFindInApp(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			rule := find(appRules(test.rules), test.target)
-			access := "private"
-			if rule.Public {
-				access = "public"
-			} else if rule.Closed {
-				access = "peer"
-			}
-			if access != test.access {
-				t.Errorf("%q is %s, want %s", test.target, access, test.access)
+			if got := map[Access]string{Private: "private", Public: "public", Peer: "peer"}[rule.Access]; got != test.access {
+				t.Errorf("%q is %s, want %s", test.target, got, test.access)
 			}
 		})
 	}
 	t.Run("a path below a public prefix that is sent as its neighbour is private", func(t *testing.T) {
-		if Find(appRules("+/a/"), &http.Request{URL: &url.URL{Path: "/a/x"}, RequestURI: "/ab"}).Public {
+		if Find(appRules("+/a/"), &http.Request{URL: &url.URL{Path: "/a/x"}, RequestURI: "/ab"}).Access == Public {
 			t.Error("it is public")
 		}
 	})
@@ -292,15 +294,15 @@ func FuzzFind(f *testing.F) {
 		}
 		rules := appRules(lines)
 		rule := find(rules, target)
-		if rule == nil || !rule.Public {
+		if rule == nil || rule.Access != Public {
 			return
 		}
 		for _, path := range readings(target) {
-			if exact := longest(rules, path); !exact.Public {
+			if exact := longest(rules, path); exact.Access != Public {
 				t.Errorf("%q is public by the rule of %q, and an app may read it as %q, which is private by that of %q", target, rule.Prefix, path, exact.Prefix)
 			}
 			for _, other := range rules {
-				if !other.Public && other.Prefix != "" && len([]rune(other.Prefix)) >= len([]rune(rule.Prefix)) && covers(other.Prefix, path) {
+				if other.Access != Public && other.Prefix != "" && len([]rune(other.Prefix)) >= len([]rune(rule.Prefix)) && covers(other.Prefix, path) {
 					t.Errorf("%q is public by the rule of %q, and an app may read it as %q, which is private by that of %q", target, rule.Prefix, path, other.Prefix)
 				}
 			}

@@ -35,7 +35,7 @@ const slowest = 5 * time.Second
 var (
 	client = &http.Client{
 		Timeout: slowest,
-		// The cookie is for the receiver alone.
+		// guard: the cookie is for the receiver alone
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	mutex sync.Mutex
@@ -69,7 +69,7 @@ func Tell(r *Receiver, u Use) {
 	if a == nil {
 		return
 	}
-	if len(u.URI) > maxURI {
+	if len(u.URI) > maxURI { // guard: a long address is not told
 		u.URI = "/"
 	}
 	inBackground(r, u, a)
@@ -79,7 +79,7 @@ func inBackground(r *Receiver, u Use, a *app) {
 	go func() {
 		defer func() {
 			if recover() != nil {
-				journal.State("activity "+r.address, "activity could not be told because of a bug in ptlauth: please report it")
+				journal.ErrorOnChange("activity "+r.address, "activity could not be told because of a bug in ptlauth: please report it")
 			}
 			end(a)
 		}()

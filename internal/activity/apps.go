@@ -50,7 +50,7 @@ func keyOf(u Use) string {
 	if !address.IsHost(u.Host) {
 		return ""
 	}
-	host := strings.ToLower(u.Host)
+	host := strings.ToLower(u.Host) // guard: another spelling of a host is no other app
 	if host[0] == '[' {
 		host, _, _ = strings.Cut(host, "]")
 	} else {
@@ -65,7 +65,7 @@ func begin(r *Receiver, key string, paired bool, now time.Time) *app {
 	mutex.Lock()
 	defer mutex.Unlock()
 	a := apps[r.address+" "+key]
-	if a != nil && (a.underWay || now.Sub(a.start) < r.Interval) {
+	if a != nil && (a.underWay || now.Sub(a.start) < r.Interval) { // guard: an app in use is told of once in an interval
 		if paired && !a.paired {
 			a.paired = true
 			anonymous--
@@ -82,7 +82,8 @@ func admit(r *Receiver, a *app, key string, paired bool, now time.Time) *app {
 	if a != nil && a.paired {
 		paired = true
 	}
-	if calls >= maxCalls || !paired && guests >= maxAnonymousCalls {
+	if calls >= maxCalls || // guard: few calls to Portal are under way
+		!paired && guests >= maxAnonymousCalls {
 		return nil
 	}
 	if a == nil {

@@ -41,7 +41,7 @@ func Scheme(r *http.Request) string {
 // is not one that a browser would send.
 func Host(r *http.Request, scheme string) string {
 	host := plainHost(first(r.Header["X-Forwarded-Host"]))
-	if host == "" {
+	if host == "" { // guard: an inner host is nobody's origin
 		host = plainHost(r.Host)
 	}
 	return WithoutPort(host, scheme)
@@ -56,7 +56,8 @@ func IsHost(text string) bool {
 // request's target is no path.
 func Path(r *http.Request) string {
 	path := r.URL.EscapedPath()
-	if r.URL.Opaque != "" || path != "" && path[0] != '/' {
+	if r.URL.Opaque != "" || // guard: a target that is no path is not sent along
+		path != "" && path[0] != '/' {
 		return ""
 	}
 	prefixes := r.Header["X-Forwarded-Prefix"]
@@ -79,7 +80,7 @@ func Page(r *http.Request) string {
 		return ""
 	}
 	page := scheme + "://" + host
-	if len(path) > maxPage {
+	if len(path) > maxPage { // guard: a long page is not sent along
 		return page + "/"
 	}
 	query := r.URL.RawQuery
@@ -99,7 +100,7 @@ func first(values []string) string {
 }
 
 func plainHost(host string) string {
-	if !IsHost(host) {
+	if !IsHost(host) { // guard: a forwarded host is one
 		return ""
 	}
 	return host
@@ -107,7 +108,7 @@ func plainHost(host string) string {
 
 // WithoutPort is the host less the port that the scheme has anyway.
 func WithoutPort(host, scheme string) string {
-	if scheme == "https" {
+	if scheme == "https" { // guard: another scheme's port is another origin
 		return strings.TrimSuffix(host, ":443")
 	}
 	return strings.TrimSuffix(host, ":80")

@@ -3,26 +3,21 @@
 package app
 
 import (
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
-	"github.com/getportal/ptlauth/internal/access"
-	"github.com/getportal/ptlauth/internal/journal"
 	"github.com/getportal/ptlauth/internal/option"
-	"github.com/getportal/ptlauth/internal/placeholder"
+	"github.com/getportal/ptlauth/internal/portal"
 	"github.com/getportal/ptlauth/internal/source"
 )
 
 // Directory is the folder of installed apps: one folder for each, with its app_meta.json.
 type Directory struct {
-	path   string
-	portal *placeholder.Portal
+	path  string
+	about *portal.Portal
 }
 
 // App is an installed app.
@@ -33,7 +28,7 @@ type App struct {
 }
 
 // Read reads the section `apps`; nil where there is none.
-func Read(top *option.Section, portal *placeholder.Portal) *Directory {
+func Read(top *option.Section, about *portal.Portal) *Directory {
 	s := top.Section("apps")
 	if !top.Has("apps") {
 		return nil
@@ -48,7 +43,7 @@ func Read(top *option.Section, portal *placeholder.Portal) *Directory {
 			top.Problem(name, "does not go with `apps`: each app's app_meta.json says it")
 		}
 	}
-	return &Directory{path: path, portal: portal}
+	return &Directory{path: path, about: about}
 }
 
 // name is what an app may be called: nothing that leads out of the directory.
@@ -70,17 +65,17 @@ func Find(d *Directory, label string) *App {
 	if !IsInstalled(a) {
 		return nil
 	}
-	a.source = source.File("app "+d.portal.ID+" "+d.portal.Domain, a.path, parser(a.path, d.portal))
+	a.source = source.File("app "+d.about.ID+" "+d.about.Domain, a.path, parser(a.path, d.about))
 	return a
 }
 
-// IsThere tells whether the directory itself can be found.
-func IsThere(d *Directory) bool {
+// DirExists reports whether the directory itself can be found.
+func DirExists(d *Directory) bool {
 	info, err := os.Stat(d.path)
 	return err == nil && info.IsDir()
 }
 
-// IsInstalled tells whether the app still has its file.
+// IsInstalled reports whether the app still has its file.
 func IsInstalled(a *App) bool {
 	_, err := os.Stat(a.path)
 	return err == nil || !os.IsNotExist(err)
@@ -91,65 +86,4 @@ func Look(a *App, refresh time.Duration) *Rules {
 	source.Look(a.source, refresh)
 	rules, _ := source.Value(a.source).(*Rules)
 	return rules
-}
-
-// Rules are what one content of an app_meta.json says.
-type Rules struct {
-	Access access.Rules
-}
-
-// parser is a function of its own because closures made in one loop would share their
-// variables under Yaegi.
-func parser(path string, portal *placeholder.Portal) source.Parse {
-	return func(content []byte) (interface{}, string) {
-		return parse(content, path, portal)
-	}
-}
-
-func parse(content []byte, path string, portal *placeholder.Portal) (interface{}, string) {
-	var meta map[string]interface{}
-	err := json.Unmarshal(content, &meta)
-	if err != nil || meta == nil || !utf8.Valid(content) {
-		return nil, "is not a JSON object"
-	}
-	paths, ok := meta["paths"].(map[string]interface{})
-	if !ok {
-		return nil, "has no `paths`"
-	}
-	var rules access.Rules
-	var left, useless []string
-	for _, prefix := range option.Names(paths) {
-		rule, problems := ruleOf(prefix, paths[prefix], portal)
-		if rule == nil {
-			return nil, "has a path whose access is not public, private or peer: " + strconv.Quote(prefix)
-		}
-		rules = append(rules, rule)
-		left = append(left, problems...)
-		if problem := access.PrefixProblem(rule.Prefix); problem != "" {
-			useless = append(useless, strconv.Quote(prefix)+" "+problem)
-		}
-	}
-	say(path, " names headers that are left out: ", left)
-	say(path+"\tpaths", " has paths that do not mean what they seem to: ", useless)
-	return &Rules{Access: access.Sorted(rules)}, ""
-}
-
-// say logs what is wrong in a file whenever that changes; nothing is where problems is empty.
-// The key is the file's path, and a tab with a word where there is more than one thing to say.
-func say(key, what string, problems []string) {
-	path, _, _ := strings.Cut(key, "\t")
-	if len(problems) > 0 {
-		journal.State(key, path+what+strings.Join(problems, "; "))
-	} else {
-		journal.State(key, "")
-	}
-}
-
-// ruleOf is a function of its own because in a loop a failed assertion would leave the
-// value of the path before under Yaegi.
-func ruleOf(prefix string, value interface{}, portal *placeholder.Portal) (*access.Rule, []string) {
-	fields, _ := value.(map[string]interface{})
-	kind, _ := fields["access"].(string)
-	headers, _ := fields["headers"].(map[string]interface{})
-	return access.OfApp(prefix, kind, headers, portal)
 }

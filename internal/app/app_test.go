@@ -9,7 +9,8 @@ import (
 
 	"github.com/getportal/ptlauth/internal/access"
 	"github.com/getportal/ptlauth/internal/header"
-	"github.com/getportal/ptlauth/internal/placeholder"
+	"github.com/getportal/ptlauth/internal/identity"
+	"github.com/getportal/ptlauth/internal/portal"
 )
 
 // FuzzParse: whatever an app_meta.json holds, no path is open that it does not itself call public, and what is sent to
@@ -24,9 +25,9 @@ func FuzzParse(f *testing.F) {
 	} {
 		f.Add([]byte(text), "/public/style.css")
 	}
-	portal := &placeholder.Portal{ID: "abcdefghij", Domain: "abcdef.example.com"}
+	about := &portal.Portal{ID: "abcdefghij", Domain: "abcdef.example.com"}
 	f.Fuzz(func(t *testing.T, content []byte, path string) {
-		value, problem := parse(content, t.Name(), portal)
+		value, problem := parse(content, t.Name(), about)
 		rules, _ := value.(*Rules)
 		if (problem == "") != (rules != nil) {
 			t.Fatalf("rules %v and the problem %q", rules, problem)
@@ -46,7 +47,7 @@ func FuzzParse(f *testing.F) {
 				decoded, err := url.PathUnescape(prefix)
 				public = public || said.Access == "public" && (decoded == rule.Prefix || err != nil && prefix == rule.Prefix)
 			}
-			if one && rule.Public && !public {
+			if one && rule.Access == access.Public && !public {
 				t.Errorf("%q is public", rule.Prefix)
 			}
 			for _, h := range rule.Headers {
@@ -63,17 +64,17 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		rule := access.Find(rules.Access, &http.Request{URL: address, RequestURI: path})
-		if rule.Public && !strings.HasPrefix(address.Path, rule.Prefix) {
+		if rule.Access == access.Public && !strings.HasPrefix(address.Path, rule.Prefix) {
 			t.Errorf("%q is public by the rule of %q", path, rule.Prefix)
 		}
-		for _, who := range []*placeholder.Visitor{placeholder.Anonymous, placeholder.NewVisitor("abc123", "abc123", "phone", nil)} {
+		for _, who := range []*identity.Visitor{identity.Anonymous, identity.NewVisitor("abc123", "abc123", "phone", nil)} {
 			set, problem := access.Values(rule, who)
 			if problem != "" {
 				continue
 			}
-			for name, values := range set.Header {
-				if len(values) != 1 || header.ValueProblem(values[0]) != "" || values[0] == "" {
-					t.Errorf("%s is %q", name, values)
+			for i, name := range set.Names {
+				if value := set.Values[i]; header.ValueProblem(value) != "" || value == "" {
+					t.Errorf("%s is %q", name, value)
 				}
 			}
 		}

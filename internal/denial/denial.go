@@ -29,7 +29,8 @@ var sentences = map[int]string{
 
 // answer is a response that is ready to be written.
 type answer struct {
-	header http.Header
+	names  []string // of headers, canonical, and a value for each
+	values []string
 	body   []byte
 }
 
@@ -55,7 +56,7 @@ func newAnswer(status int, failure, sentence string, isPage bool) *answer {
 	h := http.Header{}
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
-	a := &answer{header: h}
+	a := &answer{}
 	if isPage {
 		a.body = []byte(page(title, sentence))
 		h.Set("Content-Type", "text/html; charset=utf-8")
@@ -74,6 +75,10 @@ func newAnswer(status int, failure, sentence string, isPage bool) *answer {
 		}
 		h.Set("WWW-Authenticate", challenge)
 	}
+	for name, values := range h {
+		a.names = append(a.names, name)
+		a.values = append(a.values, values[0])
+	}
 	return a
 }
 
@@ -86,8 +91,9 @@ func Write(w http.ResponseWriter, r *http.Request, status int, failure string) {
 	h := w.Header()
 	// What the next request is answered with must not change when a middleware edits a
 	// value in place (rs/cors#198).
-	for name, value := range a.header.Clone() {
-		h[name] = value
+	values := append([]string(nil), a.values...)
+	for i, name := range a.names {
+		h[name] = values[i : i+1 : i+1]
 	}
 	w.WriteHeader(status)
 	if r.Method != "HEAD" {
@@ -116,7 +122,8 @@ func IsNavigation(r *http.Request) bool {
 // over plain HTTP (Fetch Metadata §2).
 func wantsPage(h http.Header) bool {
 	accept := h["Accept"]
-	return len(accept) > 0 && strings.Contains(accept[0], "text/html") && !isScript(h)
+	return len(accept) > 0 && strings.Contains(accept[0], "text/html") &&
+		!isScript(h) // guard: a script is not sent to log in
 }
 
 // scripts are what libraries say that fetch pages, or parts of them: htmx, Turbo,

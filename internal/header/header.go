@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// IsReserved tells whether a folded name belongs to Portal.
+// IsReserved reports whether a folded name belongs to Portal.
 func IsReserved(folded string) bool {
 	return strings.HasPrefix(folded+"-", "x-ptl-")
 }
@@ -50,13 +50,13 @@ func Fold(name string) string {
 	return strings.Trim(name, "-")
 }
 
-// Guard is what a middleware knows of header names before any request comes.
-type Guard struct {
-	// Usual are the names of an ordinary browser's request that need no look: one
-	// native call tells whether a request has others.
-	Usual map[string]bool
-	// Nowhere refuses every byte, so that writing to it fails if there is any.
-	Nowhere io.Writer
+// Stripper is what a middleware knows of header names before any request comes.
+type Stripper struct {
+	// Harmless are the names of an ordinary browser's request that need no look: one
+	// native call reports whether a request has others.
+	Harmless map[string]bool
+	// Fails refuses every byte, so that writing to it fails if there is any.
+	Fails io.Writer
 
 	injected  map[string]bool // folded
 	strip     *Strip
@@ -73,12 +73,12 @@ type Guard struct {
 const (
 	// MaxNames bounds how many names a request may have: each costs the interpreter a look.
 	MaxNames = 256
-	// mostLearned bounds how many names are learned before all are forgotten, and
+	// maxLearned bounds how many names are learned before all are forgotten, and
 	// longestLearned their length: names that are made up must not fill the memory.
-	mostLearned    = 64
-	longestLearned = 64
-	// pause is the least time between two lessons, each of which copies all names.
-	pause = 10 * time.Millisecond
+	maxLearned      = 64
+	maxLearnedBytes = 64
+	// learnInterval is the least time between two lessons, each of which copies all names.
+	learnInterval = 10 * time.Millisecond
 )
 
 // usual are canonical names that claim nothing and steer no proxy.
@@ -118,20 +118,20 @@ type Names struct {
 	Token string
 }
 
-// NewGuard makes the guard of a middleware that takes those names out.
-func NewGuard(names Names) *Guard {
-	g := &Guard{Usual: map[string]bool{}, injected: map[string]bool{}, strip: names.Strip, rewriting: names.Rewriting, kept: names.Token}
+// NewStripper makes the stripper of a middleware that takes those names out.
+func NewStripper(names Names) *Stripper {
+	g := &Stripper{Harmless: map[string]bool{}, injected: map[string]bool{}, strip: names.Strip, rewriting: names.Rewriting, kept: names.Token}
 	for _, name := range names.Injected {
 		g.injected[Fold(name)] = true
 	}
 	for folded, name := range foldedUsual {
 		if !g.injected[folded] && (g.strip.more == nil || !g.strip.more.MatchString(folded)) {
-			g.Usual[name] = true
+			g.Harmless[name] = true
 		}
 	}
 	reader, writer := io.Pipe()
 	_ = reader.Close()
-	g.Nowhere = writer
+	g.Fails = writer
 	return g
 }
 
@@ -139,29 +139,32 @@ func NewGuard(names Names) *Guard {
 // deleted, and the connection's own headers are rebuilt. It reports whether the request
 // may ask for more than an answer: for a WebSocket, a page in a frame, or an event stream;
 // or that it has more than MaxNames, and is to be refused as it is.
-func Clean(g *Guard, h http.Header) bool {
+func Clean(g *Stripper, h http.Header) bool {
 	if len(h) > MaxNames {
 		return true
 	}
 	learned, ok := g.learned.Load().(map[string]bool)
-	if !ok || h.WriteSubset(g.Nowhere, learned) != nil {
-		cleanEach(g, h)
-		rebuildConnection(h)
+	if !ok || h.WriteSubset(g.Fails, learned) != nil {
+		cleanSlow(g, h)
+		rebuildConnection(h) // guard: Connection is rebuilt, only a WebSocket upgrades
 	}
 	return h["Upgrade"] != nil || h["Upgrade-Insecure-Requests"] != nil || h["Cache-Control"] != nil
 }
 
-func cleanEach(g *Guard, h http.Header) {
-	usual, injected := g.Usual, g.injected
+func cleanSlow(g *Stripper, h http.Header) {
+	usual, injected := g.Harmless, g.injected
 	var harmless []string
 	for name := range h {
 		if usual[name] {
 			continue
 		}
 		folded := Fold(name)
-		if IsReserved(folded) || injected[folded] || isForeign(g, name, folded) {
+		if IsReserved(folded) || // guard: X-Ptl-* in any spelling is taken out
+			injected[folded] || // guard: whatever may be injected is taken out
+			isForeign(g, name, folded) {
 			delete(h, name)
-		} else if len(name) <= longestLearned && !hopByHop[name] {
+		} else if len(name) <= maxLearnedBytes &&
+			!hopByHop[name] { // guard: what acts between two hops is looked at each time
 			harmless = append(harmless, name)
 		}
 	}
@@ -178,16 +181,19 @@ func Empty(h http.Header) {
 
 // isForeign reports whether an app may believe a header that is none of ours, by its name
 // and that name folded.
-func isForeign(g *Guard, name, folded string) bool {
+func isForeign(g *Stripper, name, folded string) bool {
 	s := g.strip
-	if name == g.kept {
+	if name == g.kept { // guard: the token's header has one spelling
 		return false
 	}
+	// guard: what apps believe beside our header is taken out
 	if identity.MatchString(folded) && (s.less == nil || !s.less.MatchString(folded)) {
 		tell(folded)
 		return true
 	}
-	if g.rewriting && rewrites.MatchString(folded) && (folded != forwardedPrefix || name != "X-Forwarded-Prefix") {
+	// guard: nothing says another path where public and private mix
+	if g.rewriting && rewrites.MatchString(folded) && (folded != forwardedPrefix ||
+		name != "X-Forwarded-Prefix") { // guard: a prefix of the client's own is not Traefik's
 		return true
 	}
 	return s.more != nil && s.more.MatchString(folded)
@@ -198,23 +204,23 @@ var hopByHop = map[string]bool{"Connection": true, "Upgrade": true, "Http2-Setti
 
 // learn adds names to those that need no look. The map is read without a lock, and is
 // therefore replaced.
-func learn(g *Guard, names []string) {
+func learn(g *Stripper, names []string) {
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
-	if time.Since(g.last) < pause {
+	if time.Since(g.last) < learnInterval {
 		return
 	}
 	g.last = time.Now()
 	known, ok := g.learned.Load().(map[string]bool)
-	if !ok || len(known)+len(names) > len(g.Usual)+mostLearned {
-		known = g.Usual
+	if !ok || len(known)+len(names) > len(g.Harmless)+maxLearned {
+		known = g.Harmless
 	}
-	more := make(map[string]bool, len(g.Usual)+mostLearned)
+	more := make(map[string]bool, len(g.Harmless)+maxLearned)
 	for name := range known {
 		more[name] = true
 	}
 	for _, name := range names {
-		if len(more) < len(g.Usual)+mostLearned {
+		if len(more) < len(g.Harmless)+maxLearned {
 			more[name] = true
 		}
 	}
@@ -236,7 +242,7 @@ func rebuildConnection(h http.Header) {
 	delete(h, "Http2-Settings")
 }
 
-// IsWebSocket tells whether the request asks to become a WebSocket (RFC 6455 §4.1).
+// IsWebSocket reports whether the request asks to become a WebSocket (RFC 6455 §4.1).
 func IsWebSocket(h http.Header) bool {
 	upgrade := h["Upgrade"]
 	if len(upgrade) != 1 || !strings.EqualFold(strings.TrimSpace(upgrade[0]), "websocket") {
@@ -262,7 +268,7 @@ const maxValue = 1024
 // ValueProblem says why a value cannot be sent as it is; empty when it can. White
 // space around a value would be lost on the way, and another name arrive.
 func ValueProblem(value string) string {
-	if strings.ContainsAny(value, controls) {
+	if strings.ContainsAny(value, controls) { // guard: no value holds a control character
 		return "holds a control character"
 	}
 	if value != "" && (value[0] == ' ' || value[len(value)-1] == ' ') {

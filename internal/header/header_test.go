@@ -24,7 +24,7 @@ func FuzzClean(f *testing.F) {
 		f.Add(name, "admin", "upgrade", "websocket")
 	}
 	f.Add("A", "b", "x-remote-user, upgrade", "h2c")
-	guard := NewGuard(Names{Injected: []string{"X-Remote-User", "Authorization"}, Strip: &Strip{}})
+	guard := NewStripper(Names{Injected: []string{"X-Remote-User", "Authorization"}, Strip: &Strip{}})
 	f.Fuzz(func(t *testing.T, name, value, connection, upgrade string) {
 		h := http.Header{name: {value}, "Connection": {connection}, "Upgrade": {upgrade}, "Accept": {"*/*"}}
 		// Names that Go's server refuses never get here.
@@ -36,14 +36,14 @@ func FuzzClean(f *testing.F) {
 		if name == "" {
 			t.Skip()
 		}
-		unusual := h.WriteSubset(guard.Nowhere, guard.Usual) != nil
+		unusual := h.WriteSubset(guard.Fails, guard.Harmless) != nil
 		Clean(guard, h)
 		for left := range h {
 			folded := loose(left)
 			if strings.HasPrefix(folded, "x-ptl-") || folded == "x-remote-user-" || folded == "authorization-" {
 				t.Errorf("%q is left", left)
 			}
-			if left == name && !guard.Usual[http.CanonicalHeaderKey(name)] && !unusual {
+			if left == name && !guard.Harmless[http.CanonicalHeaderKey(name)] && !unusual {
 				t.Errorf("%q went by without a look", left)
 			}
 		}
@@ -90,7 +90,7 @@ func TestTheOperatorIsToldOfAMiddlewareInFront(t *testing.T) {
 	var lines strings.Builder
 	log.SetOutput(&lines)
 	t.Cleanup(func() { log.SetOutput(os.Stderr) })
-	guard := NewGuard(Names{Strip: &Strip{}})
+	guard := NewStripper(Names{Strip: &Strip{}})
 	for _, name := range []string{"X-Pomerium-Claim-Email", "X-Pomerium-Claim-Groups", "x_pomerium_claim_anything", "Tailscale-User-Login", "X-Own"} {
 		for range 3 {
 			Clean(guard, http.Header{name: {"forged-value"}})
@@ -107,7 +107,7 @@ func TestTheOperatorIsToldOfAMiddlewareInFront(t *testing.T) {
 func BenchmarkNames(b *testing.B) {
 	for _, n := range []int{16, MaxNames, 140_000} {
 		b.Run(strconv.Itoa(n), func(b *testing.B) {
-			guard := NewGuard(Names{Strip: &Strip{}})
+			guard := NewStripper(Names{Strip: &Strip{}})
 			h := http.Header{}
 			for i := range n {
 				h["X-N"+strconv.Itoa(i)] = []string{"1"}

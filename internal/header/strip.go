@@ -8,6 +8,7 @@ import (
 
 	"github.com/getportal/ptlauth/internal/journal"
 	"github.com/getportal/ptlauth/internal/option"
+	"github.com/getportal/ptlauth/internal/pattern"
 )
 
 // identities are the headers by which proxies of all kinds tell apps who asks, folded; an
@@ -62,7 +63,7 @@ func oneOf(names []string) *regexp.Regexp {
 	if begin != nil {
 		patterns = append(patterns, "("+strings.Join(begin, "|")+")")
 	}
-	return regexp.MustCompile("^(?:" + strings.Join(patterns, "|") + ")")
+	return pattern.Compile("^(?:" + strings.Join(patterns, "|") + ")")
 }
 
 // Strip is what an operator says of the headers that are taken out.
@@ -81,13 +82,17 @@ type Reading struct {
 // ReadStrip reads `strip`.
 func ReadStrip(top *option.Section, known Reading) *Strip {
 	s := &Strip{}
+	texts := top.Texts("strip")
+	if len(texts) == 0 && known.Token == "" {
+		return s
+	}
 	ours := map[string]bool{}
 	for _, name := range known.Injected {
 		ours[Fold(name)] = true
 	}
 	token := Fold(known.Token)
 	var more, less []string
-	for _, text := range top.Texts("strip") {
+	for _, text := range texts {
 		e := readEntry(text)
 		problem := entryProblem(e, ours, token)
 		if problem != "" {
@@ -159,7 +164,8 @@ func entryProblem(e entry, ours map[string]bool, token string) string {
 // lessProblem is entryProblem for what is to be let through.
 func lessProblem(e entry, ours map[string]bool) string {
 	switch {
-	case covers(e, "x-ptl-*") || e.folded == "x-ptl" || ours[e.folded]:
+	case covers(e, "x-ptl-*") || // guard: X-Ptl-* is let through by nobody
+		e.folded == "x-ptl" || ours[e.folded]:
 		return "cannot be let through: the app believes it"
 	case coversOne(e, identities):
 		return ""

@@ -72,7 +72,7 @@ func TestStripMistakes(t *testing.T) {
 			if len(report.Problems()) > 0 {
 				t.Fatalf("reported: %q", report.String())
 			}
-			guard := NewGuard(Names{Injected: []string{"X-Remote-User"}, Strip: strip, Token: "X-Token"})
+			guard := NewStripper(Names{Injected: []string{"X-Remote-User"}, Strip: strip, Token: "X-Token"})
 			h := http.Header{}
 			for _, name := range append(test.gone, test.stays...) {
 				h[name] = []string{"1"}
@@ -100,7 +100,7 @@ func FuzzStrip(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		top := option.Open(&option.Report{}, "", map[string]interface{}{"strip": []interface{}{text}})
 		strip := ReadStrip(top, Reading{Injected: []string{"X-Remote-User"}})
-		guard := NewGuard(Names{Injected: []string{"X-Remote-User"}, Strip: strip})
+		guard := NewStripper(Names{Injected: []string{"X-Remote-User"}, Strip: strip})
 		h := http.Header{"Cookie": {"1"}, "Origin": {"1"}, "X-Forwarded-Host": {"1"}, "X-Ptl-User": {"1"}, "X_ptl": {"1"}, "X-Remote-User": {"1"}, "X.Unusual": {"1"}}
 		Clean(guard, h)
 		for _, name := range []string{"X-Ptl-User", "X_ptl", "X-Remote-User"} {
@@ -118,7 +118,7 @@ func FuzzStrip(f *testing.F) {
 
 // TestWhatCarriesTheToken holds the header that carries the token against other spellings of it.
 func TestWhatCarriesTheToken(t *testing.T) {
-	guard := NewGuard(Names{Strip: &Strip{}, Token: "X-Forwarded-Access-Token"})
+	guard := NewStripper(Names{Strip: &Strip{}, Token: "X-Forwarded-Access-Token"})
 	h := http.Header{"X-Forwarded-Access-Token": {"1"}, "X_forwarded_access_token": {"1"}, "X-Forwarded-User": {"1"}}
 	Clean(guard, h)
 	if len(h) != 1 || h["X-Forwarded-Access-Token"] == nil {

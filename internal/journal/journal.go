@@ -37,16 +37,18 @@ func newControls() *strings.Replacer {
 	return strings.NewReplacer(pairs...)
 }
 
-// Answered is how the lines begin that Denied writes of a middleware.
-func Answered(name string) string {
+// DenialPrefix is how the lines begin that Denied writes of a middleware.
+func DenialPrefix(name string) string {
 	return "ptlauth: " + name + " answered "
 }
 
-// Denied writes why a single request was denied, at level DEBUG: there Traefik puts
+// Denial writes why a single request was denied, at level DEBUG: there Traefik puts
 // what a plugin prints. What the client chose is escaped and cut: over HTTP/2, a host
 // may hold anything but control characters.
-func Denied(answered string, status int, r *http.Request, reason string) {
-	fmt.Printf("%s%d to %.20s %.200s%.200s: %s\n", answered, status, r.Method, url.PathEscape(r.Host), r.URL.EscapedPath(), reason)
+func Denial(answered string, status int, r *http.Request, reason string) {
+	host := url.PathEscape(r.Host)                  // guard: a host is escaped in the log
+	const line = "%s%d to %.20s %.200s%.200s: %s\n" // guard: what a client chose is cut in the log
+	fmt.Printf(line, answered, status, r.Method, host, r.URL.EscapedPath(), reason)
 }
 
 func cut(text string) string {
@@ -61,10 +63,10 @@ var (
 	last  = map[string]string{}
 )
 
-// State writes an ERROR line when what is said of a subject has changed, so that
+// ErrorOnChange writes an ERROR line when what is said of a subject has changed, so that
 // twenty routers and fifty reloads with the same mistake make one line. Empty
 // text means that all is well again.
-func State(subject, text string) {
+func ErrorOnChange(subject, text string) {
 	mutex.Lock()
 	told := last[subject]
 	if text == "" {

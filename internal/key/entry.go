@@ -10,8 +10,13 @@ import (
 	"github.com/getportal/ptlauth/internal/source"
 )
 
-// Entry is one configured key, or one configured set of keys.
+// Entry is one configured key, or one configured set of keys. Until it is opened, it has no
+// keys but those that stand in the configuration itself.
 type Entry struct {
+	kind   string // by which of the options below it is given
+	option string // that option's full name; known of a variable alone
+	from   string // the path, the address, or the name of the variable
+	spec   spec
 	fixed  []*Key
 	source *source.Source
 }
@@ -19,19 +24,20 @@ type Entry struct {
 // origins are the options of which each entry has exactly one.
 var origins = []string{"secret", "secretFile", "secretEnv", "publicKey", "publicKeyFile", "jwksFile", "jwksURL"}
 
-// demand is what an entry says of its keys.
-type demand struct {
+// spec is what an entry says of its keys.
+type spec struct {
 	algorithm string // empty: by the key's kind
 	id        string
 	base64    bool
 }
 
-// Read reads `secretFile` and the list `keys`.
+// Read reads `secretFile` and the list `keys`. It touches no file, no server and no
+// environment variable: Open does.
 func Read(top *option.Section) []*Entry {
 	var entries []*Entry
 	path := top.Text("secretFile", "")
 	if path != "" {
-		entries = appendEntry(entries, readFile(top, "secretFile", path, demand{}))
+		entries = appendEntry(entries, readFile(top, "secretFile", path, spec{}))
 	} else if top.Has("secretFile") {
 		top.Problem("secretFile", "is empty: write the path of the file that holds the secret")
 	}
@@ -55,7 +61,7 @@ func appendEntry(entries []*Entry, e *Entry) []*Entry {
 }
 
 func readEntry(s *option.Section) *Entry {
-	d := demand{
+	d := spec{
 		algorithm: canonical(s.Text("algorithm", "")),
 		id:        s.Text("id", ""),
 		base64:    s.Bool("secretBase64", false),
@@ -87,12 +93,7 @@ func readEntry(s *option.Section) *Entry {
 	text := s.Text(name, "")
 	switch name {
 	case "secretEnv":
-		value, ok := os.LookupEnv(text)
-		if !ok || text == "" {
-			s.Problem(name, "names an environment variable that Traefik does not have: set it, or use secretFile")
-			return nil
-		}
-		return readFixed(s, name, value, d)
+		return readVariable(s, text, d)
 	case "secret", "publicKey":
 		return readFixed(s, name, text, d)
 	case "jwksURL":
@@ -101,17 +102,27 @@ func readEntry(s *option.Section) *Entry {
 	return readFile(s, name, text, d)
 }
 
-// readFixed reads a key that does not change while Traefik runs.
-func readFixed(s *option.Section, name, text string, d demand) *Entry {
+// readFixed reads a key that stands in the configuration itself.
+func readFixed(s *option.Section, name, text string, d spec) *Entry {
 	parsed, problem := parser(name, d)([]byte(text))
 	if problem != "" {
 		s.Problem(name, problem)
 		return nil
 	}
-	return &Entry{fixed: parsed.([]*Key)}
+	return &Entry{kind: name, fixed: parsed.([]*Key)}
 }
 
-func readFile(s *option.Section, name, path string, d demand) *Entry {
+const noVariable = "names an environment variable that Traefik does not have: set it, or use secretFile"
+
+func readVariable(s *option.Section, variable string, d spec) *Entry {
+	if variable == "" {
+		s.Problem("secretEnv", noVariable)
+		return nil
+	}
+	return &Entry{kind: "secretEnv", option: s.Name("secretEnv"), from: variable, spec: d}
+}
+
+func readFile(s *option.Section, name, path string, d spec) *Entry {
 	path = strings.TrimSpace(path)
 	if path == "" {
 		s.Problem(name, "is empty: write the path of the file")
@@ -122,21 +133,51 @@ func readFile(s *option.Section, name, path string, d demand) *Entry {
 		s.Problem(name, "does not look like a path: write the key into a file, and the file's path here")
 		return nil
 	}
-	return &Entry{source: source.File(kind(name, d), path, parser(name, d))}
+	return &Entry{kind: name, from: path, spec: d}
 }
 
-func readURL(s *option.Section, name, address string, d demand) *Entry {
+func readURL(s *option.Section, name, address string, d spec) *Entry {
 	if !option.IsAddress(address) {
 		s.Problem(name, "is not an address: write https://HOST/PATH")
 		return nil
 	}
-	return &Entry{source: source.URL(kind(name, d), address, true, parser(name, d))}
+	return &Entry{kind: name, from: address, spec: d}
+}
+
+// Open reads the environment variables, looks at the files, and begins to ask the URLs.
+func Open(entries []*Entry, report *option.Report) {
+	for _, e := range entries {
+		switch e.kind {
+		case "secret", "publicKey":
+		case "secretEnv":
+			openVariable(e, report)
+		case "jwksURL":
+			e.source = source.URL(kind(e), e.from, true, parser(e.kind, e.spec))
+		default:
+			e.source = source.File(kind(e), e.from, parser(e.kind, e.spec))
+		}
+	}
+}
+
+// openVariable reads a secret that does not change while Traefik runs.
+func openVariable(e *Entry, report *option.Report) {
+	value, ok := os.LookupEnv(e.from)
+	if !ok {
+		report.Add(e.option, noVariable)
+		return
+	}
+	parsed, problem := parser(e.kind, e.spec)([]byte(value))
+	if problem != "" {
+		report.Add(e.option, problem)
+		return
+	}
+	e.fixed = parsed.([]*Key)
 }
 
 // kind tells apart what one file may be parsed as.
-func kind(name string, d demand) string {
-	text := name + " " + d.algorithm + " " + d.id
-	if d.base64 {
+func kind(e *Entry) string {
+	text := e.kind + " " + e.spec.algorithm + " " + e.spec.id
+	if e.spec.base64 {
 		text += " base64"
 	}
 	return text
@@ -144,7 +185,7 @@ func kind(name string, d demand) string {
 
 // parser is a function of its own because closures made in one loop would share their
 // variables under Yaegi.
-func parser(name string, d demand) source.Parse {
+func parser(name string, d spec) source.Parse {
 	return func(content []byte) (interface{}, string) {
 		var keys []*Key
 		problem := ""
@@ -183,6 +224,7 @@ func Ready(entries []*Entry) ([]*Key, bool) {
 	for _, e := range entries {
 		if e.source == nil {
 			ready = append(ready, e.fixed...)
+			complete = complete && e.fixed != nil
 			continue
 		}
 		keys, isKnown := keysOf(e.source)

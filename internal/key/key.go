@@ -15,18 +15,22 @@ import (
 	"github.com/golang-jwt/jwt/v4"
 )
 
+func init() {
+	jwt.DecodeStrict = true // guard: of a public key's signature too
+}
+
 // Key verifies signatures of one algorithm.
 type Key struct {
 	// Algorithm is the `alg` that a token's header must name (RFC 7518 §3.1).
 	Algorithm string
 	// ID is the `kid` that a token's header must name, if it names one; empty: any.
 	ID string
-	// Strict demands that the token names the ID.
-	Strict bool
+	// RequireKID demands that the token names the ID.
+	RequireKID bool
 
-	// Usual is how nearly all tokens of a shared secret begin, dot included, so that their
+	// HeaderPrefix is how nearly all tokens of a shared secret begin, dot included, so that their
 	// header needs no reading; empty where it must be read because of the ID.
-	Usual string
+	HeaderPrefix string
 
 	hash   func() hash.Hash
 	secret []byte      // nil: it is a public key
@@ -34,7 +38,7 @@ type Key struct {
 	public interface{} // as golang-jwt takes it: *rsa.PublicKey, *ecdsa.PublicKey, ed25519.PublicKey
 }
 
-// Verify tells whether the key made that signature over the signed text, which is
+// Verify reports whether the key made that signature over the signed text, which is
 // the token up to its second dot.
 func Verify(k *Key, signed, signature string) bool {
 	if k.secret == nil {
@@ -44,6 +48,7 @@ func Verify(k *Key, signed, signature string) bool {
 	// compared with text: the same bytes in another spelling are another signature.
 	mac := hmac.New(k.hash, k.secret)
 	_, _ = io.WriteString(mac, signed)
+	// guard: base64 has one spelling
 	return hmac.Equal(base64.RawURLEncoding.AppendEncode(nil, mac.Sum(nil)), []byte(signature))
 }
 
@@ -63,6 +68,39 @@ func verifyPublic(k *Key, signed, signature string) bool {
 		return jwt.SigningMethodEdDSA.Verify(signed, signature, k.public) == nil
 	}
 	return false
+}
+
+var (
+	algorithmsHS = []string{"HS256", "HS384", "HS512"}
+	algorithmsPK = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
+)
+
+func algorithmsFor(name string) []string {
+	if strings.HasPrefix(name, "secret") {
+		return algorithmsHS
+	}
+	return algorithmsPK
+}
+
+func isKnown(algorithm, name string) bool {
+	if algorithm == "" {
+		return true
+	}
+	for _, known := range algorithmsFor(name) {
+		if algorithm == known {
+			return true
+		}
+	}
+	return false
+}
+
+// canonical is an algorithm as RFC 7518 spells it. Ed25519 is the newer name of EdDSA with
+// such a key (RFC 9864 §2.2), which is the only one here.
+func canonical(algorithm string) string {
+	if strings.EqualFold(algorithm, "EdDSA") || strings.EqualFold(algorithm, "Ed25519") {
+		return "EdDSA"
+	}
+	return strings.ToUpper(algorithm)
 }
 
 // usual are {"alg":"HS256","typ":"JWT"} and its like.
@@ -101,6 +139,6 @@ func strictSalt(m *jwt.SigningMethodRSAPSS) *jwt.SigningMethodRSAPSS {
 	return &jwt.SigningMethodRSAPSS{
 		SigningMethodRSA: m.SigningMethodRSA,
 		Options:          m.Options,
-		VerifyOptions:    &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash},
+		VerifyOptions:    &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}, // guard: PSS salts are as long as the hash
 	}
 }

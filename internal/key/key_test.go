@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// strong tells whether a key is one that may verify at all.
+// strong reports whether a key is one that may verify at all.
 func strong(k *Key) bool {
 	if k.secret != nil {
 		return k.public == nil && len(k.secret) >= shortest[k.Algorithm]
@@ -42,7 +42,7 @@ func FuzzParse(f *testing.F) {
 			if !isKnown(algorithm, name) {
 				continue
 			}
-			value, problem := parser(name, demand{algorithm: algorithm, base64: encoded})(content)
+			value, problem := parser(name, spec{algorithm: algorithm, base64: encoded})(content)
 			keys, _ := value.([]*Key)
 			if (problem == "") != (len(keys) > 0) {
 				t.Errorf("%s: %d keys and the problem %q", name, len(keys), problem)

@@ -30,7 +30,7 @@ func TestSecretRefused(t *testing.T) {
 		{"a public key of OpenSSH's", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBm/RAlphM3+hUG6wWfcO5bIUIaqMLa2ywxcOK1wMWbh ben@laptop", false, "not a shared secret"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			keys, problem := parseSecret([]byte(test.content), demand{base64: test.encoded})
+			keys, problem := parseSecret([]byte(test.content), spec{base64: test.encoded})
 			if len(keys) != 0 || !strings.Contains(problem, test.problem) {
 				t.Errorf("%d keys, and %q", len(keys), problem)
 			}
@@ -50,7 +50,7 @@ func TestSecretInBase64(t *testing.T) {
 		"in the other alphabet":  base64.RawURLEncoding.EncodeToString([]byte(bytes)),
 	} {
 		t.Run(name, func(t *testing.T) {
-			keys, problem := parseSecret([]byte(content), demand{base64: true})
+			keys, problem := parseSecret([]byte(content), spec{base64: true})
 			if problem != "" || len(keys) != 1 || string(keys[0].secret) != bytes {
 				t.Errorf("%d keys, and %q", len(keys), problem)
 			}

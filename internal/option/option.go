@@ -45,11 +45,8 @@ func Open(report *Report, path string, value interface{}) *Section {
 	}
 	s.values = map[string]interface{}{}
 	s.given = map[string]string{}
-	for _, name := range Names(entries) {
+	for _, name := range given(entries) {
 		entry := entries[name]
-		if entry == nil {
-			continue
-		}
 		lower := strings.ToLower(name)
 		if _, twice := s.values[lower]; twice {
 			report.Add(s.Name(name), "is given twice, in different case: keep one")
@@ -58,6 +55,18 @@ func Open(report *Report, path string, value interface{}) *Section {
 		s.given[lower] = name
 	}
 	return s
+}
+
+// given are the names of those that are there, in order. At the top, most are not.
+func given(entries map[string]interface{}) []string {
+	var names []string
+	for name, entry := range entries {
+		if entry != nil {
+			names = append(names, name)
+		}
+	}
+	sort.Strings(names)
+	return names
 }
 
 // Name is the full name of one of the section's options; of the section itself
@@ -87,12 +96,20 @@ func (s *Section) Problems() int {
 
 // Value is the option as it was delivered; nil when it is absent.
 func (s *Section) Value(name string) interface{} {
+	return valueOf(s, name)
+}
+
+// valueOf is Value, without what a method costs the interpreter.
+func valueOf(s *Section, name string) interface{} {
+	if s.values == nil {
+		return nil
+	}
 	s.known = append(s.known, name)
 	value := s.values[strings.ToLower(name)]
 	return value
 }
 
-// Has tells whether the option was given, be it empty.
+// Has reports whether the option was given, be it empty.
 func (s *Section) Has(name string) bool {
 	_, ok := s.values[strings.ToLower(name)]
 	return ok
@@ -100,7 +117,7 @@ func (s *Section) Has(name string) bool {
 
 // Text reads a text; numbers and booleans are written out.
 func (s *Section) Text(name, fallback string) string {
-	value := s.Value(name)
+	value := valueOf(s, name)
 	if value == nil {
 		return fallback
 	}
@@ -114,7 +131,7 @@ func (s *Section) Text(name, fallback string) string {
 
 // Bool reads true or false, also as text.
 func (s *Section) Bool(name string, fallback bool) bool {
-	value := s.Value(name)
+	value := valueOf(s, name)
 	if value == nil {
 		return fallback
 	}
@@ -132,7 +149,7 @@ func (s *Section) Bool(name string, fallback bool) bool {
 // Duration reads a length of time as everywhere in Traefik: `10s`, `1h30m`, or plain
 // seconds. Negative ones are reported.
 func (s *Section) Duration(name string, fallback time.Duration) time.Duration {
-	value := s.Value(name)
+	value := valueOf(s, name)
 	if value == nil {
 		return fallback
 	}
@@ -159,7 +176,7 @@ func (s *Section) Duration(name string, fallback time.Duration) time.Duration {
 
 // Texts reads one or several texts: a list, or text with commas between.
 func (s *Section) Texts(name string) []string {
-	value := s.Value(name)
+	value := valueOf(s, name)
 	if value == nil {
 		return nil
 	}
@@ -172,7 +189,7 @@ func (s *Section) Texts(name string) []string {
 
 // Section reads a group of options within this one.
 func (s *Section) Section(name string) *Section {
-	value := s.Value(name)
+	value := valueOf(s, name)
 	if value != nil && IsEmpty(value) {
 		value = nil
 	}
@@ -181,7 +198,7 @@ func (s *Section) Section(name string) *Section {
 
 // Sections reads a list of groups: `keys[0]`, `keys[1]`, …
 func (s *Section) Sections(name string) []*Section {
-	value := s.Value(name)
+	value := valueOf(s, name)
 	if value == nil || IsEmpty(value) {
 		return nil
 	}
@@ -206,7 +223,7 @@ func (s *Section) Sections(name string) []*Section {
 // An empty entry is an empty group: Traefik's file provider and KV stores deliver `{}`,
 // and what is left of a group, as empty text.
 func (s *Section) Entries(name string) []*Section {
-	value := s.Value(name)
+	value := valueOf(s, name)
 	if value == nil || IsEmpty(value) {
 		return nil
 	}
@@ -248,19 +265,18 @@ func (s *Section) Unknown() bool {
 	if len(s.values) == 0 {
 		return false
 	}
-	known := map[string]bool{}
-	for _, name := range s.known {
-		known[strings.ToLower(name)] = true
-	}
+	// One native search for each that was given costs less than a set of all that are known.
+	known := "\n" + strings.ToLower(strings.Join(s.known, "\n")) + "\n"
 	var strangers []string
 	for lower := range s.values {
-		if !known[lower] {
+		if strings.Contains(lower, "\n") || !strings.Contains(known, "\n"+lower+"\n") {
 			strangers = append(strangers, lower)
 		}
 	}
 	sort.Strings(strangers)
 	for _, lower := range strangers {
-		s.report.Add("", "unknown option `"+s.Name(s.given[lower])+"`: "+suggestion(lower, s.known))
+		name := s.Name(s.given[lower])
+		s.report.Add(name, unknown+name+"`: "+suggestion(lower, s.known))
 	}
 	return len(strangers) > 0
 }
@@ -398,7 +414,7 @@ func list(value interface{}) ([]interface{}, bool) {
 	return nil, false
 }
 
-// IsEmpty tells whether the value is an empty text, list or map: Traefik's file
+// IsEmpty reports whether the value is an empty text, list or map: Traefik's file
 // provider delivers all three as empty text.
 func IsEmpty(value interface{}) bool {
 	text, ok := Text(value)
@@ -409,7 +425,7 @@ func IsEmpty(value interface{}) bool {
 	return ok && len(entries) == 0
 }
 
-// IsAddress tells whether the text is a URL that can be asked: http or https, and a host.
+// IsAddress reports whether the text is a URL that can be asked: http or https, and a host.
 func IsAddress(text string) bool {
 	parsed, err := url.Parse(text)
 	return err == nil && parsed.Host != "" && (parsed.Scheme == "https" || parsed.Scheme == "http")

@@ -25,10 +25,10 @@ type Guard struct {
 // browser. It follows Go's http.CrossOriginProtection, and counts among what changes
 // something a WebSocket, because it is not subject to CORS (CWE-1385), and a frame.
 func Allows(g *Guard, r *http.Request) bool {
-	if g.off {
+	if g.off { // guard: other origins' pages cannot use the cookie
 		return true
 	}
-	framed := IsFramed(r.Header)
+	framed := IsFramed(r.Header) // guard: a page of another origin cannot show the app in a frame
 	switch r.Method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions:
 		if !framed && (r.Header["Upgrade"] == nil || !header.IsWebSocket(r.Header)) {
@@ -55,11 +55,11 @@ func IsTrusted(g *Guard, origin string) bool {
 		return false
 	}
 	origin = withoutPort(strings.ToLower(origin))
-	if g.trusted[origin] {
+	if g.trusted[origin] { // guard: origins without a host are trusted by their word alone
 		return true
 	}
 	scheme, host, _ := strings.Cut(origin, "://")
-	label, rest, _ := strings.Cut(host, ".")
+	label, rest, _ := strings.Cut(host, ".") // guard: an asterisk is one label
 	return label != "" && rest != "" && address.IsHost(label) && g.trusted[scheme+"://*."+rest]
 }
 

@@ -81,7 +81,7 @@ func hostProblem(host string) string {
 			return "has an IPv4 address that browsers write otherwise: copy it from the address bar"
 		}
 	}
-	if name != host && len(labels) == 1 && !private[last] {
+	if name != host && len(labels) == 1 && !private[last] { // guard: nobody trusts strangers' domains
 		return "has *." + last + ", by which strangers' pages could act with the visitor's cookie: write a domain of your own, https://*.example.com"
 	}
 	return ""

@@ -9,36 +9,10 @@ import (
 	"strings"
 
 	"github.com/getportal/ptlauth/internal/header"
+	"github.com/getportal/ptlauth/internal/identity"
+	"github.com/getportal/ptlauth/internal/portal"
 	"github.com/getportal/ptlauth/internal/token"
 )
-
-// Portal is what the operator told about the portal.
-type Portal struct {
-	ID     string
-	Domain string
-}
-
-// Visitor is who asks.
-type Visitor struct {
-	Type  string // terminal or anonymous
-	ID    string
-	Name  string
-	User  string
-	Token *token.Token // nil: none
-
-	safe bool // any header can carry User, ID and Name
-}
-
-// NewVisitor is a terminal.
-func NewVisitor(user, id, name string, t *token.Token) *Visitor {
-	safe := header.ValueProblem(user) == "" &&
-		(id == user || header.ValueProblem(id) == "") &&
-		(name == "" || header.ValueProblem(name) == "")
-	return &Visitor{Type: "terminal", User: user, ID: id, Name: name, Token: t, safe: safe}
-}
-
-// Anonymous is a visitor of whom nothing is known.
-var Anonymous = &Visitor{Type: "anonymous"}
 
 // Template is a value with its placeholders, ready to be filled in.
 type Template struct {
@@ -77,7 +51,7 @@ var (
 )
 
 // Parse returns the template that a text describes, and what is wrong with it.
-func Parse(text string, portal *Portal) (*Template, string) {
+func Parse(text string, about *portal.Portal) (*Template, string) {
 	if strings.Contains(text, "${") {
 		return nil, "has a $ before a placeholder, which would be sent as it is (compose takes ${…} for a variable of its own): write {auth.user}"
 	}
@@ -85,7 +59,7 @@ func Parse(text string, portal *Portal) (*Template, string) {
 	at := 0
 	for _, found := range placeholder.FindAllStringIndex(text, -1) {
 		addText(t, text[at:found[0]])
-		problem := addPlaceholder(t, text[found[0]:found[1]], portal)
+		problem := addPlaceholder(t, text[found[0]:found[1]], about)
 		if problem != "" {
 			return nil, problem
 		}
@@ -120,7 +94,7 @@ func addText(t *Template, text string) {
 	}
 }
 
-func addPlaceholder(t *Template, text string, portal *Portal) string {
+func addPlaceholder(t *Template, text string, about *portal.Portal) string {
 	match := expression.FindStringSubmatch(strings.Trim(text, "{}"))
 	if match == nil {
 		return "has a placeholder that is not understood, " + text + ": write {NAME} or {NAME[:6]} with NAME one of " + choices()
@@ -138,18 +112,18 @@ func addPlaceholder(t *Template, text string, portal *Portal) string {
 	switch p.name {
 	case "auth.client_type", "auth.user", "auth.client_id", "auth.client_name":
 	case "portal.id", "portal.short_id":
-		if portal.ID == "" {
+		if about.ID == "" {
 			return "names {" + p.name + "}, and `portal.id` is not set: set it"
 		}
-		p.text = portal.ID
+		p.text = about.ID
 		if p.name == "portal.short_id" {
-			p.text = cut(portal.ID, 0, 6)
+			p.text = cut(about.ID, 0, 6)
 		}
 	case "portal.domain":
-		if portal.Domain == "" {
+		if about.Domain == "" {
 			return "names {portal.domain}, and `portal.domain` is not set: set it"
 		}
-		p.text = portal.Domain
+		p.text = about.Domain
 	default:
 		if !strings.HasPrefix(p.name, "claims.") {
 			return "has an unknown placeholder, " + text + ": write one of " + choices()
@@ -173,7 +147,7 @@ func choices() string {
 	return strings.Join(names, ", ") + ", claims.NAME, claims.NAME?"
 }
 
-// IsConstant tells whether the value is the same whoever asks.
+// IsConstant reports whether the value is the same whoever asks.
 func IsConstant(t *Template) bool {
 	for _, p := range t.parts {
 		if p.name != "" {
@@ -183,7 +157,7 @@ func IsConstant(t *Template) bool {
 	return true
 }
 
-// UsesClaims tells whether the value depends on what else the token says.
+// UsesClaims reports whether the value depends on what else the token says.
 func UsesClaims(t *Template) bool {
 	for _, p := range t.parts {
 		if strings.HasPrefix(p.name, "claims.") {
@@ -197,7 +171,7 @@ func UsesClaims(t *Template) bool {
 // is left out: so it is where a placeholder that names the visitor has nothing to
 // say, because some apps take an empty name, or half of one, for a name. A problem,
 // the second result, means that the request must be denied; it quotes no value.
-func Render(t *Template, v *Visitor) (string, string) {
+func Render(t *Template, v *identity.Visitor) (string, string) {
 	value := ""
 	switch t.whole {
 	case user:
@@ -213,7 +187,7 @@ func Render(t *Template, v *Visitor) (string, string) {
 	default:
 		return assemble(t, v)
 	}
-	if v.safe || value == "" {
+	if v.IsSafe || value == "" {
 		return value, ""
 	}
 	return checked(value)
@@ -227,7 +201,7 @@ func checked(value string) (string, string) {
 	return value, ""
 }
 
-func assemble(t *Template, v *Visitor) (string, string) {
+func assemble(t *Template, v *identity.Visitor) (string, string) {
 	value := ""
 	for _, p := range t.parts {
 		if p.name == "" {
@@ -307,7 +281,8 @@ func list(members []interface{}, p part) (string, string) {
 		texts = append(texts, text)
 	}
 	joined := strings.Join(texts, ",")
-	if strings.Count(joined, ",") != len(texts)-1 || unsafeList.MatchString(joined) {
+	if strings.Count(joined, ",") != len(texts)-1 || // guard: a member of a list cannot be two
+		unsafeList.MatchString(joined) {
 		return "", "the list {" + p.name + "} has a member that is empty, holds a comma, or begins or ends with white space"
 	}
 	return joined, ""

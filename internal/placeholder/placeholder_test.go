@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/getportal/ptlauth/internal/identity"
+	"github.com/getportal/ptlauth/internal/portal"
 	"github.com/getportal/ptlauth/internal/token"
 )
 
@@ -29,14 +31,14 @@ func FuzzRender(f *testing.F) {
 	for _, text := range []string{"{auth.user}", "{portal.id[:6]}@example.com", "{{ auth.client_name }}", "{claims.a.b[1:]}", "x", "{", "{auth.user[5:2]}", "{{auth.user}", "{claims.}", "{claims.c?}", "{claims.none?}"} {
 		f.Add(text, "abc123", "Küche\r\nX: y", "value")
 	}
-	portal := &Portal{ID: "abcdefghij", Domain: "abcdef.example.com"}
+	about := &portal.Portal{ID: "abcdefghij", Domain: "abcdef.example.com"}
 	f.Fuzz(func(t *testing.T, template, user, name, claim string) {
-		parsed, problem := Parse(template, portal)
+		parsed, problem := Parse(template, about)
 		if problem != "" {
 			return
 		}
 		token := saying(t, `{"sub":"abc123","a":{"b":`+text(claim)+`},"c":`+text(claim)+`}`)
-		for _, v := range []*Visitor{NewVisitor(user, "abc123", name, token), Anonymous} {
+		for _, v := range []*identity.Visitor{identity.NewVisitor(user, "abc123", name, token), identity.Anonymous} {
 			value, problem := Render(parsed, v)
 			if problem != "" && value != "" {
 				t.Errorf("%q renders %q in spite of: %s", template, value, problem)
@@ -56,14 +58,14 @@ func FuzzList(f *testing.F) {
 	for _, member := range []string{"a", "a,b", " a", "a ", "", "a\u00a0", "\u3000a", "a\tb", ",", "ü"} {
 		f.Add(member, "b")
 	}
-	parsed, problem := Parse("{claims.groups?}", &Portal{})
+	parsed, problem := Parse("{claims.groups?}", &portal.Portal{})
 	if problem != "" {
 		f.Fatal(problem)
 	}
 	f.Fuzz(func(t *testing.T, first, second string) {
 		// JSON has no other bytes.
 		first, second = strings.ToValidUTF8(first, ""), strings.ToValidUTF8(second, "")
-		v := NewVisitor("abc123", "abc123", "", saying(t, `{"sub":"abc123","groups":[`+text(first)+`,`+text(second)+`]}`))
+		v := identity.NewVisitor("abc123", "abc123", "", saying(t, `{"sub":"abc123","groups":[`+text(first)+`,`+text(second)+`]}`))
 		value, problem := Render(parsed, v)
 		if problem != "" {
 			return
@@ -100,11 +102,11 @@ func TestClaims(t *testing.T) {
 		{"a claim that is missing", "{claims.none}", `1`, "", "write {claims.none?}"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			parsed, problem := Parse(test.template, &Portal{})
+			parsed, problem := Parse(test.template, &portal.Portal{})
 			if problem != "" {
 				t.Fatal(problem)
 			}
-			value, problem := Render(parsed, NewVisitor("abc123", "abc123", "", saying(t, `{"sub":"abc123","g":`+test.claims+`}`)))
+			value, problem := Render(parsed, identity.NewVisitor("abc123", "abc123", "", saying(t, `{"sub":"abc123","g":`+test.claims+`}`)))
 			if value != test.value || (problem == "") != (test.problem == "") || !strings.Contains(problem, test.problem) {
 				t.Errorf("renders %q, %q; want %q, %q", value, problem, test.value, test.problem)
 			}

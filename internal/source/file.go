@@ -52,7 +52,7 @@ func noteFile(s *Source, info os.FileInfo, now time.Time) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	s.looking = false
-	s.flight = nil
+	s.inFlight = nil
 	s.info = nil
 	if info != nil && now.Sub(info.ModTime()) > mtimeSettle {
 		s.info = info
@@ -63,7 +63,7 @@ func noteFile(s *Source, info os.FileInfo, now time.Time) {
 // Yaegi, recover works in a closure and in no other deferred function.
 func readBeside(s *Source, info os.FileInfo, now time.Time) {
 	s.mutex.Lock()
-	landed := takeOff(s, now)
+	landed := start(s, now)
 	s.mutex.Unlock()
 	go func() {
 		defer landed()

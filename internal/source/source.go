@@ -38,8 +38,8 @@ const (
 	longSilence = 2 * maxPause
 	// maxWaiting is how many requests may wait at once for a look out of turn.
 	maxWaiting = 64
-	// memory is how long a source is kept that nobody looks at.
-	memory = 10 * time.Minute
+	// maxUnused is how long a source is kept that nobody looks at.
+	maxUnused = 10 * time.Minute
 )
 
 // Parse makes a value of a content, or says what is wrong with it, in words that do
@@ -63,9 +63,9 @@ type Source struct {
 	used      time.Time
 
 	// what is read beside
-	flight    context.Context // done when it is read; nil: nothing is being read
+	inFlight  context.Context // done when it is read; nil: nothing is being read
 	waitUntil time.Time       // until when anybody waits for it
-	landed    time.Time       // when the last flight ended
+	finished  time.Time       // when the last flight ended
 	failures  int
 	forced    bool // it is a look out of turn
 
@@ -118,7 +118,7 @@ func known(key string, fresh *Source) *Source {
 	mutex.Lock()
 	defer mutex.Unlock()
 	for other, s := range all {
-		if now.Sub(lastUse(s)) > memory {
+		if now.Sub(lastUse(s)) > maxUnused {
 			delete(all, other)
 		}
 	}
@@ -154,17 +154,17 @@ func Look(s *Source, refresh time.Duration) {
 func InFlight(s *Source) context.Context {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	if s.flight == nil || !time.Now().Before(s.waitUntil) {
+	if s.inFlight == nil || !time.Now().Before(s.waitUntil) {
 		return nil
 	}
-	return s.flight
+	return s.inFlight
 }
 
 // IsReading reports whether anything is read beside, be it by a server that hangs.
 func IsReading(s *Source) bool {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	return s.flight != nil
+	return s.inFlight != nil
 }
 
 // Wait waits for all of them, until one common time.
@@ -210,13 +210,13 @@ func Age(s *Source) time.Duration {
 	return time.Since(s.confirmed)
 }
 
-// takeOff starts a flight; s.mutex is held. For a server that has failed nobody waits
+// start starts a flight; s.mutex is held. For a server that has failed nobody waits
 // again, unless it has not been asked for long: what it last said may be wrong by now.
-func takeOff(s *Source, now time.Time) context.CancelFunc {
+func start(s *Source, now time.Time) context.CancelFunc {
 	ctx, landed := context.WithCancel(context.Background())
-	s.flight = ctx
+	s.inFlight = ctx
 	s.waitUntil = now
-	if s.failures == 0 || now.Sub(s.landed) > longSilence {
+	if s.failures == 0 || now.Sub(s.finished) > longSilence {
 		s.waitUntil = now.Add(waitLimit)
 	}
 	return landed
@@ -264,7 +264,8 @@ func settle(s *Source, content []byte, problem string) string {
 		problem = o.problem
 	}
 	s.mutex.Lock()
-	if isNew && problem == "" {
+	if isNew &&
+		problem == "" { // guard: the last good list stays in force
 		s.value = value
 		s.digest = digest
 		s.version++

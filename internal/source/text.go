@@ -65,7 +65,9 @@ func shown(path string) string {
 	// The root is there for a secret that begins with a slash, too.
 	directory := filepath.Dir(path)
 	_, err = os.Stat(directory)
-	if err == nil && directory != "/" && strings.Contains(path, "/") {
+	if err == nil &&
+		directory != "/" && // guard: a secret in a path's place is not logged
+		strings.Contains(path, "/") {
 		return path
 	}
 	hidden := "a file (its path of " + strconv.Itoa(len(path)) + " characters is not shown, it may be a secret that stands in the place of a path)"

@@ -65,8 +65,8 @@ func lookAtURL(s *Source, refresh time.Duration) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	s.used = now
-	if s.flight == nil && !now.Before(s.next) {
-		landed := takeOff(s, now)
+	if s.inFlight == nil && !now.Before(s.next) {
+		landed := start(s, now)
 		fetchBeside(s, landed, refresh)
 	}
 }
@@ -103,7 +103,7 @@ func fetchBeside(s *Source, landed context.CancelFunc, refresh time.Duration) {
 		defer func() {
 			if recover() != nil {
 				settle(s, nil, bug)
-				land(s, maxPause, true)
+				finish(s, maxPause, true)
 			}
 		}()
 		fetch(s, refresh)
@@ -124,7 +124,7 @@ func fetch(s *Source, refresh time.Duration) {
 	content, fresh, age, problem := ask(s.address, tag, s.limit)
 	problem = settle(s, content, problem)
 	if problem != "" {
-		land(s, pause, true)
+		finish(s, pause, true)
 		return
 	}
 	s.mutex.Lock()
@@ -135,15 +135,15 @@ func fetch(s *Source, refresh time.Duration) {
 	if s.caching && age > pause {
 		pause = age
 	}
-	land(s, pause, false)
+	finish(s, pause, false)
 }
 
-func land(s *Source, pause time.Duration, failed bool) {
+func finish(s *Source, pause time.Duration, failed bool) {
 	now := time.Now()
 	s.mutex.Lock()
-	s.flight = nil
+	s.inFlight = nil
 	s.forced = false
-	s.landed = now
+	s.finished = now
 	s.next = now.Add(pause)
 	if failed {
 		s.failures++

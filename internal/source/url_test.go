@@ -165,7 +165,7 @@ func TestBackOff(t *testing.T) {
 		t.Error("a server that fails is waited for")
 	}
 	s.mutex.Lock()
-	s.next, s.landed = time.Time{}, time.Now().Add(-longSilence-time.Second)
+	s.next, s.finished = time.Time{}, time.Now().Add(-longSilence-time.Second)
 	s.mutex.Unlock()
 	Look(s, time.Second)
 	if InFlight(s) == nil {

@@ -76,10 +76,11 @@ func add(r *Registry, s *option.Section) {
 	}
 	switch {
 	case t.ID == "":
+		// guard: an entry that is not complete locks nobody else out
 		s.Remark("", "has no `id`, so it is nobody's: write it, or take the entry out")
-	case s.Key != "" && !s.Has("id") && t.Name == "" && t.User == "":
+	case s.Key != "" && !s.Has("id") && t.Name == "" && t.User == "": // guard: what is left of an entry is nobody's
 		s.Remark("", "has neither `name` nor `user`, so it is nobody's: write one of them, or take it out")
-	case s.Has("user") && t.User == "":
+	case s.Has("user") && t.User == "": // guard: a device whose user is emptied is no user of its own
 		s.Remark("user", "is empty, so the device is nobody's: write whose it is; without the option it would be a user of its own")
 	default:
 		r.byID[t.ID] = t

@@ -64,7 +64,7 @@ func index(content []byte, list []*Terminal) (interface{}, string) {
 		t.User = strings.TrimSpace(t.User)
 		r.byID[id] = t
 	}
-	if len(r.byID) < len(list) {
+	if len(r.byID) < len(list) { // guard: one id is one terminal's
 		return nil, twice(content, list)
 	}
 	problem := userSlip(content, list)

@@ -17,7 +17,7 @@ type Terminal struct {
 	// has them. No text fits into these, so they are found out.
 	NotID   [0]bool `json:"ID"`
 	NotName [0]bool `json:"NAME"`
-	NotUser [0]bool `json:"USER"`
+	NotUser [0]bool `json:"USER"` // guard: a list's members have one spelling
 
 	ID   string `json:"id"`   // a token's sub
 	Name string `json:"name"` // for people; not unique
@@ -32,11 +32,13 @@ type Registry struct {
 }
 
 // List is what is configured: terminals that do not change, or where to read them. A nil
-// List is one that cannot be read.
+// List is one that cannot be read, and so is one that is to be read, until it is opened.
 type List struct {
-	fixed  *Registry
-	source *source.Source
-	stale  time.Duration // how old an unreadable list may become; 0: as old as it likes
+	fixed   *Registry
+	path    string // empty: it is in no file
+	address string // empty: no server has it
+	source  *source.Source
+	stale   time.Duration // how old an unreadable list may become; 0: as old as it likes
 }
 
 // anyone is the list of `terminals: any`.
@@ -47,11 +49,12 @@ const (
 	alone    = "`any` stands alone: write `terminals: any` to admit every good token, or take the word out"
 )
 
-// Read reads the section `terminals`. It is required, because a list whose last entry is
-// deleted through a KV store is absent.
+// Read reads the section `terminals`, and touches no file and no server: Open does. The
+// section is required, because a list whose last entry is deleted through a KV store is
+// absent.
 func Read(top *option.Section) *List {
 	value := top.Value("terminals")
-	if isAny(value) {
+	if isAny(value) { // guard: who may enter must be said
 		return anyone
 	}
 	if value == nil || option.IsEmpty(value) {
@@ -60,7 +63,7 @@ func Read(top *option.Section) *List {
 	}
 	_, isMap := option.Map(value)
 	texts, _ := option.Texts(value)
-	if !isMap && holdsAny(texts) {
+	if !isMap && holdsAny(texts) { // guard: the word any stands alone
 		top.Problem("terminals", alone)
 		return nil
 	}
@@ -97,13 +100,13 @@ func readPlace(s *option.Section) *List {
 	}
 	switch {
 	case path != "":
-		return &List{source: source.File(source.Lists, path, parse), stale: stale}
+		return &List{path: path, stale: stale}
 	case address != "":
 		return readURL(s, address, stale)
 	case len(named) == 1 && named[0] != "paired":
 		s.Problem(named[0], "is empty: say where the list of terminals is")
 		return nil
-	case paired == nil:
+	case paired == nil: // guard: a list without an entry admits nobody
 		s.Problem(strings.Join(named, ""), "does not say who may enter: "+remedies)
 		return nil
 	}
@@ -129,7 +132,18 @@ func readURL(s *option.Section, address string, stale time.Duration) *List {
 		s.Problem("url", "is not an address: write http://HOST/PATH")
 		return nil
 	}
-	return &List{source: source.URL(source.Lists, address, false, parse), stale: stale}
+	return &List{address: address, stale: stale}
+}
+
+// Open looks at the file, or begins to ask the server, that has the list.
+func Open(l *List) {
+	switch {
+	case l == nil:
+	case l.path != "":
+		l.source = source.File(source.Lists, l.path, parse)
+	case l.address != "":
+		l.source = source.URL(source.Lists, l.address, false, parse)
+	}
 }
 
 // readStale reads how old a list may become that cannot be read any more.
@@ -184,11 +198,11 @@ func Now(l *List, refresh time.Duration) *Registry {
 func isStale(l *List, refresh time.Duration) bool {
 	age := source.Age(l.source)
 	subject := "stale " + l.source.Name + l.stale.String()
-	if age <= l.stale || age <= refresh+time.Second {
-		journal.State(subject, "")
+	if age <= l.stale || age <= refresh+time.Second { // guard: a list that cannot be read any more grows stale
+		journal.ErrorOnChange(subject, "")
 		return false
 	}
-	journal.State(subject, l.source.Name+" could not be read for longer than terminals.stale ("+l.stale.String()+") allows; requests that need it get 503 until it can be read")
+	journal.ErrorOnChange(subject, l.source.Name+" could not be read for longer than terminals.stale ("+l.stale.String()+") allows; requests that need it get 503 until it can be read")
 	return true
 }
 
@@ -213,7 +227,7 @@ func Again(l *List, refresh time.Duration, subject string) *Terminal {
 
 // Find returns the terminal that a token's sub names; nil when it is not paired.
 func Find(r *Registry, subject string) *Terminal {
-	if r.open {
+	if r.open { // guard: an unpaired terminal is refused
 		return &Terminal{ID: subject}
 	}
 	return r.byID[subject]

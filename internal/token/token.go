@@ -13,8 +13,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/golang-jwt/jwt/v4"
-
 	"github.com/getportal/ptlauth/internal/key"
 	"github.com/getportal/ptlauth/internal/option"
 )
@@ -51,10 +49,6 @@ type Token struct {
 // one spelling. It skips line breaks all the same; then the length is not that of the
 // content, which is (8n+5)/6.
 var encoding = base64.RawURLEncoding.Strict()
-
-func init() {
-	jwt.DecodeStrict = true
-}
 
 // Read reads what is required of a token.
 func Read(top *option.Section) *Rules {
@@ -98,17 +92,19 @@ func Verify(text string, keys []*key.Key, rules *Rules, now int64) (*Token, stri
 // signature is of one of the keys, else the reason why it is not.
 func Signed(text string, keys []*key.Key) (string, string) {
 	last := strings.LastIndexByte(text, '.')
-	if last < 0 || len(text) > MaxLength || len(keys) != 1 || keys[0].Usual == "" {
+	if last < 0 ||
+		len(text) > MaxLength || // guard: a token of more than 8 KiB is refused
+		len(keys) != 1 || keys[0].HeaderPrefix == "" {
 		return signedByAny(text, last, keys)
 	}
 	// A forgery is told by its signature alone, without a look at what it says.
-	if !key.Verify(keys[0], text[:last], text[last+1:]) {
+	if !key.Verify(keys[0], text[:last], text[last+1:]) { // guard: the signature is verified
 		if len(text)-last == usualLength && text[0] == 'e' {
 			return "", notTheKeys
 		}
 		return "", damage(text, keys[0].Algorithm)
 	}
-	usual := keys[0].Usual
+	usual := keys[0].HeaderPrefix
 	if strings.HasPrefix(text[:last], usual) {
 		return text[len(usual):last], ""
 	}
@@ -159,7 +155,7 @@ func shapeProblem(text string) string {
 	if len(text) > MaxLength {
 		return "the token is longer than 8 KiB"
 	}
-	if strings.Count(text, ".") != 2 {
+	if strings.Count(text, ".") != 2 { // guard: a token has three segments
 		return "the token is not three segments with a dot between: part of it is missing, or it is no JWT"
 	}
 	return ""
@@ -240,7 +236,7 @@ func readHeader(segment string) (header, string) {
 	// understood here. b64 without crit would change what was signed (RFC 7797).
 	_, critical := fields["crit"]
 	_, unencoded := fields["b64"]
-	if critical || unencoded {
+	if critical || unencoded { // guard: extensions are refused
 		return header{}, "the token's header demands an extension"
 	}
 	var h header
@@ -263,16 +259,17 @@ func readHeader(segment string) (header, string) {
 
 // mismatch says why a token with that header cannot be of the key.
 func mismatch(h header, k *key.Key) string {
+	// guard: the algorithm is the key's
 	if h.algorithm != k.Algorithm && (h.algorithm != "Ed25519" || k.Algorithm != "EdDSA") {
 		return "the token's alg is not the key's"
 	}
 	if k.ID == "" {
 		return ""
 	}
-	if !h.hasID && k.Strict {
+	if !h.hasID && k.RequireKID {
 		return "the token has no kid"
 	}
-	if h.hasID && h.id != k.ID {
+	if h.hasID && h.id != k.ID { // guard: kid is text, and the key's
 		return "the token's kid is not the key's id"
 	}
 	return ""
@@ -282,7 +279,8 @@ func mismatch(h header, k *key.Key) string {
 // token if it is good at that time, in seconds since 1970, else the reason.
 func Open(segment string, rules *Rules, now int64) (*Token, string) {
 	content, err := encoding.DecodeString(segment)
-	if err != nil || (len(content)*8+5)/6 != len(segment) {
+	if err != nil ||
+		(len(content)*8+5)/6 != len(segment) { // guard: line breaks are not skipped
 		return nil, "the token's claims are not base64url"
 	}
 	if !utf8.Valid(content) {
@@ -294,7 +292,8 @@ func Open(segment string, rules *Rules, now int64) (*Token, string) {
 		return nil, "the token's claims are not a JSON object"
 	}
 	subject, _ := claims["sub"].(string)
-	if subject == "" || rules.subjects != nil {
+	if subject == "" || // guard: sub must be text
+		rules.subjects != nil {
 		return openElsewhere(claims, content, rules, now)
 	}
 	t := &Token{Subject: subject, claims: claims, content: content}
@@ -339,7 +338,7 @@ func Digits(t *Token) map[string]interface{} {
 	var claims map[string]interface{}
 	// Open has parsed it to its end already, more strictly.
 	decoder := json.NewDecoder(bytes.NewReader(t.content))
-	decoder.UseNumber()
+	decoder.UseNumber() // guard: numbers are compared by their digits
 	if decoder.Decode(&claims) != nil {
 		claims = nil
 	}
@@ -368,7 +367,7 @@ func timeProblem(t *Token, rules *Rules, now int64) string {
 		if iat <= 0 {
 			return "the token's iat " + dateProblem(iat)
 		}
-		if iat > now+rules.Leeway {
+		if iat > now+rules.Leeway { // guard: a token from the future is refused
 			return "the token was issued in the future (iat)"
 		}
 	}
@@ -396,7 +395,7 @@ func spanProblem(t *Token, rules *Rules, now int64) string {
 		if exp <= 0 {
 			return "the token's exp " + dateProblem(exp)
 		}
-		if exp+rules.Leeway <= now {
+		if exp+rules.Leeway <= now { // guard: an expired token is refused
 			return "the token has expired"
 		}
 		t.Until = exp + rules.Leeway
@@ -440,7 +439,7 @@ func date(value interface{}) int64 {
 	if !ok || f < 1 || f >= 1<<53 {
 		return 0
 	}
-	if f > lastDate {
+	if f > lastDate { // guard: milliseconds are no seconds
 		return -1
 	}
 	return int64(f)
@@ -473,7 +472,7 @@ func partyProblem(claims map[string]interface{}, rules *Rules) string {
 	audience, present := claims["aud"]
 	if present && !isNobody(audience) {
 		// RFC 7519 §4.1.3: who does not find himself in aud must refuse.
-		if !isAmong(audience, rules.Audience) {
+		if !isAmong(audience, rules.Audience) { // guard: a token for another audience is refused
 			return "the token is meant for another audience"
 		}
 	} else if len(rules.Audience) > 0 {

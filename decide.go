@@ -1,0 +1,233 @@
+package ptlauth
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"sync/atomic"
+
+	"github.com/getportal/ptlauth/internal/access"
+	"github.com/getportal/ptlauth/internal/authn"
+	"github.com/getportal/ptlauth/internal/cache"
+	"github.com/getportal/ptlauth/internal/denial"
+	"github.com/getportal/ptlauth/internal/extractor"
+	"github.com/getportal/ptlauth/internal/header"
+	"github.com/getportal/ptlauth/internal/identity"
+	"github.com/getportal/ptlauth/internal/journal"
+	"github.com/getportal/ptlauth/internal/snapshot"
+)
+
+// outcome is what was decided about a request, of which nothing has been changed so far.
+type outcome struct {
+	// result says who asks, and its Status what becomes of the request: 200 sends it on.
+	result *authn.Result
+	// set is what the app is sent; nil: the request is denied.
+	set *access.Set
+	// found is where the tokens are that the app must not see.
+	found *extractor.Found
+	// key is what the decision may be kept by; empty: it holds for this request alone.
+	key      string
+	rule     *access.Rule
+	snapshot *snapshot.Snapshot
+	// decision is what was decided before, or by another middleware of the chain; nil:
+	// nothing was.
+	decision *cache.Decision
+	// isOutdated reports that the app was changed, so that another gate has to decide.
+	isOutdated bool
+}
+
+// decide finds out who asks, and what becomes of the request. It is short for the ordinary
+// one: a token, in the one Cookie line that decides.
+func decide(g *gate, r *http.Request, rule *access.Rule) *outcome {
+	current := snapshot.Now(g.keeper)
+	if current.IsTurned || r.Method != "GET" {
+		o := decidedBefore(g, r, rule)
+		if o != nil {
+			return o
+		}
+	}
+	found := extractor.FindFast(g.policy.Locations, r.Header["Cookie"])
+	if found == nil || !current.Ready || rule.Access == access.Peer || r.Method == "CONNECT" {
+		return decideSlow(g, r, rule, current)
+	}
+	v := authn.Judge(g.policy, current, found.Only, true)
+	o := &outcome{result: v, found: found, rule: rule, snapshot: current}
+	if v.Status == http.StatusOK {
+		o.result = authn.CheckRequired(g.policy, r, v)
+	} else if g.onlyTerminals {
+		return o
+	}
+	conclude(g, r, o)
+	return o
+}
+
+// decidedBefore is the outcome for a request that was decided before, though no handler has
+// found it; nil: it was not.
+func decidedBefore(g *gate, r *http.Request, rule *access.Rule) *outcome {
+	d := cached(g, r, rule)
+	if d == nil {
+		return nil
+	}
+	return &outcome{result: authn.Anonymous, decision: d}
+}
+
+func decideSlow(g *gate, r *http.Request, rule *access.Rule, current *snapshot.Snapshot) *outcome {
+	o := &outcome{rule: rule, snapshot: current, found: extractor.Find(g.policy.Locations, r)}
+	// A tunnel would carry a second request past every check (GHSA-3ccp-42pg-hgv6).
+	if r.Method == "CONNECT" {
+		o.result = authn.Denied(http.StatusMethodNotAllowed, denial.NoToken, "a tunnel would lead past every check")
+		return o
+	}
+	if current.Outdated {
+		o.isOutdated = true
+		o.result = authn.Denied(http.StatusServiceUnavailable, denial.NoToken, "the app was changed")
+		return o
+	}
+	o.result = authn.Identify(g.policy, current, r, o.found)
+	if r.Response != nil && o.result.Status == http.StatusUnauthorized && takeOver(g, r, o) {
+		return o
+	}
+	if o.result.Status != http.StatusOK {
+		denyOrAnonymous(g, r, o)
+		return o
+	}
+	if rule.Access == access.Peer {
+		o.result = authn.Denied(http.StatusUnauthorized, denial.NoToken, "the path is for peers, and there are none")
+	}
+	conclude(g, r, o)
+	return o
+}
+
+// conclude works out what the app is sent, or who is denied.
+func conclude(g *gate, r *http.Request, o *outcome) {
+	v := o.result
+	if v.Status != http.StatusOK {
+		denyOrAnonymous(g, r, o)
+		return
+	}
+	set, problem := headers(g, o)
+	if problem != "" {
+		o.result = authn.Denied(http.StatusForbidden, denial.Insufficient, problem)
+		denyOrAnonymous(g, r, o)
+		return
+	}
+	o.set = set
+	if g.cachedByCookie && o.found.Line != "" {
+		o.key = o.found.Line
+	} else if isKept(g, r, o) {
+		o.key = cacheKey(g, r, o.rule)
+	}
+}
+
+// denyOrAnonymous denies the request, or lets it through anonymously where the path is
+// public or it is a preflight.
+func denyOrAnonymous(g *gate, r *http.Request, o *outcome) {
+	if o.rule.Access == access.Public || g.policy.PassPreflight && isPreflight(r) {
+		o.result = authn.Anonymous
+		o.set = o.rule.Anonymous
+		if isKept(g, r, o) {
+			o.key = cacheKey(g, r, o.rule)
+		}
+		return
+	}
+	if o.rule.Spelling && o.result.Status == http.StatusUnauthorized {
+		o.result.LogReason += "; the path is not public, because of its spelling: apps may read it as another one"
+	}
+}
+
+// isKept reports whether a decision holds for others than this request. Where somebody is
+// told of each visitor, who is anonymous is told of each time, for all hosts are one then.
+func isKept(g *gate, r *http.Request, o *outcome) bool {
+	p := g.policy
+	isAnonymous := o.result.Token == nil
+	if p.Activity != nil && (p.Refresh > p.Activity.Interval || isAnonymous && g.app == nil) {
+		return false
+	}
+	return !isAnonymous || o.rule.Access == access.Public && extractor.IsTokenless(p.Locations, r)
+}
+
+// takeOver is for a request whose token another middleware of the chain has taken out,
+// as where the same one stands at the entry point and at the router. It reports whether that
+// one has admitted it; else o says why the request is denied.
+func takeOver(g *gate, r *http.Request, o *outcome) bool {
+	if r.Response.Status != g.name {
+		text := "two different ptlauth middlewares are in one chain, and " + r.Response.Status + " takes the token out before " + g.name + ": keep one of them"
+		journal.ErrorOnChange(g.name+" chain", text)
+		o.result = authn.Denied(o.result.Status, o.result.ErrorCode, text)
+		return false
+	}
+	if o.rule.Access == access.Peer {
+		return false
+	}
+	o.result = authn.Anonymous
+	o.decision = &cache.Decision{User: r.URL.User, Mark: r.Response}
+	for name, values := range r.Response.Header {
+		o.decision.Names = append(o.decision.Names, name)
+		o.decision.Values = append(o.decision.Values, values[0])
+	}
+	return true
+}
+
+// isPreflight reports whether a browser asks what another origin may do here.
+func isPreflight(r *http.Request) bool {
+	return r.Method == http.MethodOptions && r.Header["Origin"] != nil && r.Header["Access-Control-Request-Method"] != nil
+}
+
+// maxSets bounds how many terminals' headers are kept while the world is the same.
+const maxSets = 1000
+
+// headers are what the request of an admitted terminal is sent on with. Where no claim
+// is among them, one token's are every token's of that terminal. A value that no header
+// can carry is the problem, the second result: the request must be denied.
+func headers(g *gate, o *outcome) (*access.Set, string) {
+	if !g.headersPerTerminal {
+		return newHeaders(g, o)
+	}
+	sets := o.snapshot.Sets
+	key := o.rule.CacheKey + o.result.Token.Subject
+	known, ok := sets.Known.Load(key)
+	if ok {
+		set := known.(*access.Set)
+		return set, ""
+	}
+	set, problem := newHeaders(g, o)
+	if problem == "" && atomic.AddInt64(&sets.Count, 1) <= maxSets {
+		sets.Known.Store(key, set)
+	}
+	return set, problem
+}
+
+func newHeaders(g *gate, o *outcome) (*access.Set, string) {
+	v := o.result
+	user := v.Terminal.User
+	if user == "" {
+		user = v.Token.Subject
+	}
+	set, problem := access.Values(o.rule, identity.NewVisitor(user, v.Terminal.ID, v.Terminal.Name, v.Token))
+	if problem != "" {
+		return nil, problem
+	}
+	set.Mark = newMark(g.name, set) //nolint:bodyclose // it has none: it is a note for the next middleware.
+	// The line of an access log must stay one line, and its fields apart.
+	if header.ValueProblem(user) == "" {
+		set.User = url.User(strings.ReplaceAll(user, " ", "_"))
+	}
+	return set, ""
+}
+
+// newMark tells another middleware of the chain what this one has decided.
+func newMark(name string, set *access.Set) *http.Response {
+	h := make(http.Header, len(set.Names))
+	for i, header := range set.Names {
+		h[header] = []string{set.Values[i]}
+	}
+	return &http.Response{Status: name, Header: h}
+}
+
+// until is when the token of an outcome expires, in seconds since 1970; 0: never.
+func until(o *outcome) int64 {
+	if o.result.Token == nil { // guard: a remembered token does not outlive its expiry
+		return 0
+	}
+	return o.result.Token.Until
+}

@@ -1,0 +1,266 @@
+// Package extractor finds the tokens that a request carries (in a header, in
+// cookies, in the query) and takes them out, so that the app cannot replay them
+// elsewhere.
+//
+// Whatever a client sends is searched natively, forward, and once: a loop over a
+// megabyte of it would keep the interpreter busy for minutes.
+package extractor
+
+import (
+	"fmt"
+	"net/http"
+	"regexp"
+	"strings"
+
+	"github.com/getportal/ptlauth/internal/header"
+	"github.com/getportal/ptlauth/internal/option"
+	"github.com/getportal/ptlauth/internal/pattern"
+)
+
+// DefaultCookie is the cookie in which Portal keeps the terminal JWT.
+const DefaultCookie = "authorization"
+
+// Locations are the places where a token may be.
+type Locations struct {
+	Cookie  string // a cookie's name; empty: none
+	Header  string // a header's canonical name; empty: none
+	Query   string // a query parameter's name; empty: none
+	Forward bool   // leave the token in the request
+
+	sought string         // the reason where no token is in any of them
+	assign string         // what stands before the token in a Cookie line; empty where that is not all
+	cookie *regexp.Regexp // the cookie from the semicolon before it to its equals sign
+	query  *regexp.Regexp // the parameter with the separator before it; group 1 is its value
+}
+
+// Read reads the section `token`.
+func Read(s *option.Section, injected []string) *Locations {
+	c := &Locations{
+		Cookie:  strings.TrimSpace(s.Text("cookie", DefaultCookie)),
+		Query:   strings.TrimSpace(s.Text("query", "")),
+		Forward: s.Bool("forward", false),
+	}
+	name := strings.TrimSpace(s.Text("header", ""))
+	s.Unknown()
+	if name != "" {
+		c.Header = readHeader(s, name, injected)
+	}
+	if strings.ContainsAny(c.Cookie, "=;, \t\"\r\n") {
+		s.Problem("cookie", "is not a cookie's name: leave out spaces, quotes and punctuation")
+	}
+	if !isParameter.MatchString(c.Query) {
+		s.Problem("query", "is not a parameter's name: leave out spaces, quotes, letters with accents and & ; = + % #")
+		c.Query = ""
+	}
+	if c.Header == "" && c.Query == "" && !c.Forward {
+		c.assign = "; " + c.Cookie + "="
+	}
+	if c.Cookie == "" && c.Header == "" && c.Query == "" {
+		s.Problem("", "nothing may carry a token: name a cookie, a header or a query parameter")
+	}
+	compile(c)
+	return c
+}
+
+// Named are carriers by the names of a cookie and a header.
+func Named(cookie, header string) *Locations {
+	c := &Locations{Cookie: cookie, Header: header}
+	compile(c)
+	return c
+}
+
+func readHeader(s *option.Section, name string, injected []string) string {
+	problem := header.NameProblem(name)
+	if problem == "" && header.IsReserved(header.Fold(name)) {
+		problem = "begins with X-Ptl-, which is taken out of every request: choose another header, such as Authorization"
+	}
+	for _, other := range injected {
+		if header.Fold(other) == header.Fold(name) {
+			problem = "is also injected by `headers`, and therefore taken out of every request: choose another header"
+		}
+	}
+	if problem != "" {
+		s.Problem("header", problem)
+	}
+	return http.CanonicalHeaderKey(name)
+}
+
+// isParameter matches names that a query can hold both as they are and escaped.
+var isParameter = regexp.MustCompile(`^[!$'()*,\-./0-9:?@A-Z\[\]^_a-z{|}~]*$`)
+
+func compile(c *Locations) {
+	c.sought = sought(c)
+	if c.Cookie != "" {
+		// Many parsers drop blanks around a name.
+		c.cookie = pattern.Compile(`(?:^|;)[ \t]*` + regexp.QuoteMeta(c.Cookie) + `[ \t]*=`)
+	}
+	if c.Query != "" {
+		c.query = pattern.Compile("(?:^|[&;])" + escapable(c.Query) + "=([^&;]*)")
+	}
+}
+
+// escapable matches the name with any of its bytes percent-encoded (RFC 3986 §2.1).
+func escapable(name string) string {
+	pattern := ""
+	for i := 0; i < len(name); i++ {
+		high, low := fmt.Sprintf("%X", name[i]>>4), fmt.Sprintf("%X", name[i]&15)
+		pattern += "(?:" + regexp.QuoteMeta(name[i:i+1]) + "|(?i:%" + high + low + "))"
+	}
+	return pattern
+}
+
+// Token is what may be a token.
+type Token struct {
+	Text string
+	// ByCookie reports that a browser may have sent it of its own accord.
+	ByCookie bool
+	// Ours is set by whoever verifies it: the signature is of one of our keys, whether or
+	// not the token is good. It must not reach the app.
+	Ours bool
+}
+
+// Found is what a request carries: a sole cookie, or all candidates.
+type Found struct {
+	Only   string // the one token, found at a glance in the one Cookie line
+	Tokens []Token
+	Line   string // the Cookie line with the sole token
+	// Problem is why nothing here is looked at: no honest request is like this. Empty: it is.
+	Problem string
+	// Good is set by whoever verifies the candidates: one of them is good, and all keys
+	// could be asked about the others.
+	Good bool
+
+	before string // what stands before the token's cookie in Line, behind "; " if anything does
+	after  string
+
+	cut     bool     // cookies are to be taken out
+	cookies []string // what is then left of them
+	params  [][]int  // where the parameters are in the query, as findParams says
+	dropped bool     // the query holds too many to be searched
+}
+
+const (
+	// maxLines is how many lines of a header are looked at. RFC 9110 §5.3 allows one
+	// Authorization.
+	maxLines = 8
+	// maxMentions is how often the cookie or the parameter may come.
+	maxMentions = 32
+	// maxSearched is the length in bytes up to which a Cookie line or a query is searched
+	// that mentions the name often, or escaped. Most servers refuse longer ones.
+	maxSearched = 16 << 10
+)
+
+// FindFast finds the one token in a Cookie line as every browser writes it, in a few
+// native calls; nil leaves the request to closer inspection by Find.
+func FindFast(c *Locations, lines []string) *Found {
+	if len(lines) != 1 || c.assign == "" {
+		return nil
+	}
+	line := lines[0]
+	if strings.Count(line, c.Cookie) != 1 { // guard: a token is found under every spelling of the cookie's name
+		return nil
+	}
+	before, value, _ := strings.Cut("; "+line, c.assign)
+	token, after, _ := strings.Cut(value, ";")
+	// A JSON object in base64 begins with "e": quotes, spaces and Bearer are left out here.
+	if !strings.HasPrefix(token, "e") || token[len(token)-1] <= ' ' || after != "" && after[0] != ' ' {
+		return nil
+	}
+	return &Found{Only: token, Line: line, before: before, after: after}
+}
+
+// CookieWithout is the Cookie line without the sole token; nil: nothing is left.
+func CookieWithout(found *Found) []string {
+	rest := found.before
+	if len(found.after) > 1 {
+		rest += ";" + found.after
+	}
+	if len(rest) < 3 {
+		return nil
+	}
+	return []string{rest[2:]}
+}
+
+// Find returns what may be tokens, in the order header, cookies, query.
+func Find(c *Locations, r *http.Request) *Found {
+	found := &Found{}
+	h := r.Header
+	if c.Header != "" && h[c.Header] != nil {
+		findInHeader(c, found, h[c.Header])
+	}
+	if c.Cookie != "" && h["Cookie"] != nil {
+		findInCookies(c, found, h["Cookie"])
+	}
+	if c.Query != "" && r.URL.RawQuery != "" {
+		findInQuery(c, found, r.URL.RawQuery)
+	}
+	return found
+}
+
+func add(found *Found, token string, byCookie bool) {
+	if token != "" {
+		found.Tokens = append(found.Tokens, Token{Text: token, ByCookie: byCookie})
+	}
+}
+
+func findInHeader(c *Locations, found *Found, values []string) {
+	if len(values) > maxLines {
+		found.Problem = "the header that carries the token comes more than 8 times"
+		return
+	}
+	for _, value := range values {
+		token, ok := bearer(c, value)
+		if ok {
+			add(found, token, false)
+		}
+	}
+}
+
+// findInCookies reads several lines as one, as HTTP/2 does (RFC 9113 §8.2.3).
+func findInCookies(c *Locations, found *Found, lines []string) {
+	line := lines[0]
+	if len(lines) > 1 {
+		line = strings.Join(lines, "; ")
+	}
+	values, rest, ok := Cut(c, line)
+	if !ok {
+		found.Problem = "the cookie that carries the token comes more than 32 times, or its name does in more than 16 KiB of cookies"
+		found.cut = true
+		return
+	}
+	if values == nil {
+		return
+	}
+	found.cut = true
+	if rest != "" {
+		found.cookies = []string{rest}
+	}
+	for _, value := range values {
+		add(found, value, true)
+	}
+}
+
+func findInQuery(c *Locations, found *Found, query string) {
+	params, ok := findParams(c, query)
+	if !ok {
+		// guard: what comes too often is not searched
+		found.Problem = "the query parameter that carries the token comes more than 32 times, or in more than 16 KiB"
+		found.dropped = true
+		return
+	}
+	found.params = params
+	for _, at := range params {
+		value, _ := paramValue(query, at)
+		add(found, value, false)
+	}
+}
+
+// bearer is the token in a header's value (RFC 6750 §2.1). A header other than
+// Authorization may also carry it bare.
+func bearer(c *Locations, value string) (string, bool) {
+	value = strings.TrimSpace(value)
+	if len(value) >= 7 && strings.EqualFold(value[:7], "Bearer ") {
+		return strings.TrimSpace(value[7:]), true
+	}
+	return value, c.Header != "Authorization"
+}

@@ -1,0 +1,185 @@
+package ptlauth
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/getportal/ptlauth/internal/access"
+	"github.com/getportal/ptlauth/internal/cache"
+	"github.com/getportal/ptlauth/internal/extractor"
+	"github.com/getportal/ptlauth/internal/header"
+	"github.com/getportal/ptlauth/internal/origin"
+)
+
+// byCookie is the way of a request where its Cookie line alone decides: what claims an
+// identity is taken out, then the decision about it is found again, or made.
+//
+// What a closure holds is at hand; the interpreter spends a slot on each field of a
+// receiver. That is also why nothing here is a function of its own that every request
+// needs of which the decision is known.
+func byCookie(g *gate) http.Handler {
+	next := g.next
+	stripper := g.stripper
+	harmless := stripper.Harmless
+	fails := stripper.Fails
+	rule := g.rules[0]
+	decisions := &g.cache.Decisions
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// Trailers arrive after the decision and would be believed like headers
+		// (CVE-2025-12642, CVE-2026-88004). The body is never read here.
+		r.Trailer = nil
+		h := r.Header
+		if h.WriteSubset(fails, harmless) != nil && header.Clean(stripper, h) {
+			serveSlow(g, w, r, rule)
+			return
+		}
+		cookie := h["Cookie"]
+		if len(cookie) == 1 && r.Method == "GET" {
+			known, ok := decisions.Load(cookie[0])
+			if ok {
+				d := known.(*cache.Decision)
+				values := append([]string(nil), d.Values...)
+				for i, name := range d.Names {
+					h[name] = values[i : i+1 : i+1]
+				}
+				for _, name := range d.Removed {
+					delete(h, name)
+				}
+				r.URL.User = d.User
+				r.Response = d.Mark
+				next.ServeHTTP(w, r)
+				return
+			}
+		}
+		act(g, w, r, decide(g, r, rule))
+	})
+}
+
+// byPath is the way of a request where the path decides too. It repeats byCookie, where
+// another function would cost what is saved.
+func byPath(g *gate) http.Handler {
+	next := g.next
+	rules := g.rules
+	last := rules[len(rules)-1]
+	begins := access.Ordinary(rules)
+	stripper := g.stripper
+	harmless := stripper.Harmless
+	fails := stripper.Fails
+	token := g.policy.Locations.Cookie
+	decisions := &g.cache.Decisions
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Trailer = nil
+		h := r.Header
+		if h.WriteSubset(fails, harmless) != nil && (header.Clean(stripper, h) || r.Response != nil) {
+			serveSlow(g, w, r, access.Find(rules, r))
+			return
+		}
+		cookie := h["Cookie"]
+		rule := last
+		key := ""
+		if begins.MatchString(r.URL.Path) {
+			rule = access.Find(rules, r)
+			key = rule.CacheKey
+			// Who carries no token is anonymous on a public path, like all others.
+			if len(cookie) == 1 && (rule.Access != access.Public || strings.Contains(cookie[0], token)) {
+				key = cookie[0] + key
+			}
+		} else if len(cookie) == 1 {
+			key = cookie[0]
+		}
+		if key != "" && len(cookie) < 2 && r.Method == "GET" {
+			known, ok := decisions.Load(key)
+			if ok {
+				d := known.(*cache.Decision)
+				values := append([]string(nil), d.Values...)
+				for i, name := range d.Names {
+					h[name] = values[i : i+1 : i+1]
+				}
+				for _, name := range d.Removed {
+					delete(h, name)
+				}
+				r.URL.User = d.User
+				r.Response = d.Mark
+				next.ServeHTTP(w, r)
+				return
+			}
+		}
+		act(g, w, r, decide(g, r, rule))
+	})
+}
+
+// byAll is the way of a request where more than that decides.
+func byAll(g *gate) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Trailer = nil
+		h := r.Header
+		if h.WriteSubset(g.stripper.Fails, g.stripper.Harmless) != nil {
+			header.Clean(g.stripper, h)
+		}
+		serveSlow(g, w, r, access.Find(g.rules, r))
+	})
+}
+
+// serveSlow is the way of a request with a header that asks for more than an answer, or
+// where more than the Cookie line and the path decides.
+func serveSlow(g *gate, w http.ResponseWriter, r *http.Request, rule *access.Rule) {
+	if len(r.Header) > header.MaxNames { // guard: the number of names is bounded
+		refuseNames(g, w, r)
+		return
+	}
+	if r.Header["Upgrade-Insecure-Requests"] != nil && origin.IsFramed(r.Header) {
+		origin.Restrict(g.policy.Origins, w.Header()) // guard: whatever is framed is for the app's own pages alone
+	}
+	d := cached(g, r, rule)
+	if d != nil {
+		send(g, w, r, d)
+		return
+	}
+	act(g, w, r, decide(g, r, rule))
+}
+
+// cached is what was decided about such a request before; nil: nothing was, or it has to be
+// decided anew each time.
+func cached(g *gate, r *http.Request, rule *access.Rule) *cache.Decision {
+	key := cacheKey(g, r, rule)
+	if key == "" || r.Method == "CONNECT" || isLong(r.Header) {
+		return nil
+	}
+	d := cache.Find(g.cache, key)
+	if d == nil ||
+		// guard: nor what was remembered of it
+		(r.Method != "GET" ||
+			origin.IsFramed(r.Header)) && // guard: a frame is guarded though its token was seen before
+			!origin.Allows(g.policy.Origins, r) {
+		return nil
+	}
+	return d
+}
+
+// cacheKey is all that a decision hangs on; empty where that cannot be said in one text,
+// or where another middleware of the chain has taken the token out.
+func cacheKey(g *gate, r *http.Request, rule *access.Rule) string {
+	cookie := r.Header["Cookie"]
+	if len(cookie) > 1 || r.Response != nil {
+		return ""
+	}
+	if rule.Access == access.Public && extractor.IsTokenless(g.policy.Locations, r) {
+		return rule.CacheKey
+	}
+	line := strings.Join(cookie, "")
+	if g.cachedByCookie {
+		return line
+	}
+	if g.cachedByCookieAndPath {
+		return line + rule.CacheKey
+	}
+	return longKey(g.policy.Locations, r, line+rule.CacheKey)
+}
+
+func longKey(c *extractor.Locations, r *http.Request, key string) string {
+	values := r.Header[c.Header]
+	if len(values) > 1 || c.Query != "" && (r.URL.RawQuery != "" || r.Header["Referer"] != nil) {
+		return ""
+	}
+	return key + "\n" + r.Host + "\n" + strings.Join(values, "")
+}
