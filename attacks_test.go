@@ -10,7 +10,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/getportal/ptlauth/internal/corpus"
+	"github.com/getportal/ptlauth/internal/corpustest"
+	"github.com/getportal/ptlauth/internal/guardtest"
 )
 
 // TestAttacks holds the catalogue of attacks against what shows that each comes to nothing: cases of the corpus, which
@@ -27,7 +28,7 @@ func TestAttacks(t *testing.T) {
 	if err := json.Unmarshal(text, &attacks); err != nil {
 		t.Fatal(err)
 	}
-	cases, err := corpus.Load("testdata", t.TempDir())
+	cases, err := corpustest.Load("testdata", t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +40,7 @@ func TestAttacks(t *testing.T) {
 		if counts[c.Line] == nil {
 			counts[c.Line] = map[string]int{}
 		}
-		for _, runtime := range corpus.Runtimes {
+		for _, runtime := range corpustest.Runtimes {
 			if len(c.Only) == 0 || slices.Contains(c.Only, runtime) {
 				counts[c.Line][runtime]++
 			}
@@ -49,12 +50,12 @@ func TestAttacks(t *testing.T) {
 	for _, a := range attacks {
 		n := counts[a.ID]
 		delete(counts, a.ID)
-		t.Logf("%-22s native %3d  interpreted %3d  Traefik %3d  its fast proxy %3d  %s", a.ID, n[corpus.Native], n[corpus.Interpreted],
-			n[corpus.Traefik], n[corpus.FastProxy], strings.Join(a.Tests, " "))
+		t.Logf("%-22s native %3d  interpreted %3d  Traefik %3d  its fast proxy %3d  %s", a.ID, n[corpustest.Native], n[corpustest.Interpreted],
+			n[corpustest.Traefik], n[corpustest.FastProxy], strings.Join(a.Tests, " "))
 		if a.Attack == "" || a.Answer == "" {
 			t.Errorf("%s: says too little", a.ID)
 		}
-		if len(a.Tests) == 0 && len(n) < len(corpus.Runtimes) {
+		if len(a.Tests) == 0 && len(n) < len(corpustest.Runtimes) {
 			t.Errorf("%s: %s: no case shows in all runtimes that it comes to nothing", a.ID, a.Attack)
 		}
 		for _, name := range a.Tests {
@@ -68,27 +69,56 @@ func TestAttacks(t *testing.T) {
 	}
 }
 
-// TestGuards holds the last table of SECURITY.md against the mutations that TestMutations tries.
+// TestGuards holds the protections that are marked in the code against the mutations that TestMutations tries, their cases, and
+// the last table of SECURITY.md.
 func TestGuards(t *testing.T) {
-	text, err := os.ReadFile("testdata/mutations.json")
+	mutations, err := guardtest.Mutations("testdata/mutations.json")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var mutations []struct{ Protection, Case string }
-	if err := json.Unmarshal(text, &mutations); err != nil {
+	plugin, err := guardtest.Read(".")
+	if err != nil {
 		t.Fatal(err)
 	}
-	var want strings.Builder
-	want.WriteString("|---|---|\n")
+	cases, err := corpustest.Load("testdata", t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	there := map[string]int{}
+	for _, c := range cases.For(corpustest.Interpreted) {
+		there[c.Name]++
+	}
+	activity, err := os.ReadFile("e2e/interpreted/activity_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var table strings.Builder
+	table.WriteString("|---|---|\n")
+	tried := map[string]bool{}
 	for _, m := range mutations {
-		want.WriteString("| " + m.Protection + " | " + m.Case + " |\n")
+		table.WriteString("| " + m.Protection + " | " + m.Case + " |\n")
+		if tried[m.Protection] {
+			t.Errorf("%s: is tried twice", m.Protection)
+		}
+		tried[m.Protection] = true
+		if n := strings.Count(string(activity), `"`+m.Case+`"`); there[m.Case]+n != 1 {
+			t.Errorf("%s: there are %d cases called %q, want one", m.Protection, there[m.Case]+n, m.Case)
+		}
+		if _, err := plugin.Without(m); err != nil {
+			t.Errorf("%s: %v", m.Protection, err)
+		}
+	}
+	for _, protection := range plugin.Guards() {
+		if !tried[protection] {
+			t.Errorf("%s: is marked in the code, and testdata/mutations.json does not try it", protection)
+		}
 	}
 	security, err := os.ReadFile("SECURITY.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(mutations) < 20 || !strings.HasSuffix(string(security), want.String()) {
-		t.Errorf("SECURITY.md does not end with:\n%s", want.String())
+	if len(mutations) < 90 || !strings.HasSuffix(string(security), table.String()) {
+		t.Errorf("SECURITY.md does not end with:\n%s", table.String())
 	}
 }
 
