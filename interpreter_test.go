@@ -142,7 +142,7 @@ func commaOK(statement ast.Stmt) (string, bool) {
 	return ok.Name, isName && isOKName && value.Name != "_"
 }
 
-// tests tells whether the statement is if ok, if !ok, if ok && … or if !ok || ….
+// tests reports whether the statement is if ok, if !ok, if ok && … or if !ok || ….
 func tests(statement ast.Stmt, ok string) bool {
 	branch, isIf := statement.(*ast.IfStmt)
 	if !isIf || branch.Init != nil {
@@ -197,7 +197,7 @@ func shipped(t *testing.T) []string {
 		t.Fatal(err)
 	}
 	err = filepath.WalkDir("internal", func(path string, entry fs.DirEntry, err error) error {
-		if entry.IsDir() && entry.Name() == "corpus" {
+		if entry.IsDir() && strings.HasSuffix(entry.Name(), "test") {
 			return filepath.SkipDir
 		}
 		paths = append(paths, path)
