@@ -72,6 +72,10 @@ func (g *growth) plugin(name, more string) string {
 	return fmt.Sprintf("%s: {plugin: {ptlauth: {secretFile: %q%s}}}", name, filepath.Join(g.dir, "secret"), more)
 }
 
+func (g *growth) load(proxy *traefik.Traefik, length time.Duration) load {
+	return load{tool: g.wrk, dir: g.dir, proxy: proxy, connections: 16, length: length}
+}
+
 // compare asks two contenders in turn and returns the ratio of their rates.
 func (g *growth) compare(ctx context.Context, proxies [2]*traefik.Traefik, pair [2]*contender) (string, error) {
 	var all []float64
@@ -79,7 +83,7 @@ func (g *growth) compare(ctx context.Context, proxies [2]*traefik.Traefik, pair 
 		var rates [2]float64
 		for j := range pair {
 			at := (i + j) % 2
-			one, err := ask(ctx, g.wrk, g.dir, proxies[at], pair[at], 16, g.length)
+			one, err := ask(ctx, g.load(proxies[at], g.length), pair[at])
 			if err != nil {
 				return "", err
 			}
@@ -142,15 +146,7 @@ func (g *growth) routers(ctx context.Context) error {
 }
 
 func (g *growth) manyRouters(ctx context.Context, n int, what string) error {
-	var bare, shared, own, middlewares []string
-	for i := range n {
-		bare = append(bare, router(fmt.Sprintf("r%d", i)))
-		shared = append(shared, router(fmt.Sprintf("r%d", i), "ptlauth"))
-		own = append(own, router(fmt.Sprintf("r%d", i), fmt.Sprintf("m%d", i)))
-		middlewares = append(middlewares, g.plugin(fmt.Sprintf("m%d", i), anyone))
-	}
-	one := []string{g.plugin("ptlauth", anyone)}
-	texts := []string{g.dynamic(nil, bare), g.dynamic(one, shared), g.dynamic(middlewares, own)}
+	texts := g.manyTexts(n)
 	var proxies []*traefik.Traefik
 	for _, text := range texts {
 		proxy, err := traefik.Start(ctx, traefik.Options{Dynamic: text, Static: "{log: {level: ERROR}, accessLog: null}", Progress: os.Stderr, Debug: true})
@@ -166,7 +162,30 @@ func (g *growth) manyRouters(ctx context.Context, n int, what string) error {
 		return err
 	}
 	g.note(what, fmt.Sprint(n), "requests/s against no middleware", ratio)
+	if err := g.reloadTimes(ctx, proxies, texts); err != nil {
+		return err
+	}
+	if n < 1000 {
+		return nil
+	}
+	return g.reloadHeaps(ctx, proxies[1], texts[1])
+}
 
+// manyTexts are configurations of so many routers: bare, with one middleware for all, and with one for each.
+func (g *growth) manyTexts(n int) []string {
+	var bare, shared, own, middlewares []string
+	for i := range n {
+		bare = append(bare, router(fmt.Sprintf("r%d", i)))
+		shared = append(shared, router(fmt.Sprintf("r%d", i), "ptlauth"))
+		own = append(own, router(fmt.Sprintf("r%d", i), fmt.Sprintf("m%d", i)))
+		middlewares = append(middlewares, g.plugin(fmt.Sprintf("m%d", i), anyone))
+	}
+	one := []string{g.plugin("ptlauth", anyone)}
+	return []string{g.dynamic(nil, bare), g.dynamic(one, shared), g.dynamic(middlewares, own)}
+}
+
+// reloadTimes measures what a reload of each takes longer than that of the first.
+func (g *growth) reloadTimes(ctx context.Context, proxies []*traefik.Traefik, texts []string) error {
 	var more [2][]float64
 	for range g.rounds {
 		var took []float64
@@ -183,18 +202,20 @@ func (g *growth) manyRouters(ctx context.Context, n int, what string) error {
 		low, median, high := spread(more[i])
 		g.note("", how, "seconds that a reload takes longer than with bare routers", fmt.Sprintf("%.2f (%.2f to %.2f)", median, low, high))
 	}
-	if n < 1000 {
-		return nil
-	}
+	return nil
+}
+
+// reloadHeaps looks at what reloads leave behind.
+func (g *growth) reloadHeaps(ctx context.Context, proxy *traefik.Traefik, text string) error {
 	var heaps []string
 	for done := 0; done < 50; {
 		for range 10 {
-			if err := proxies[1].Reload(ctx, texts[1]); err != nil {
+			if err := proxy.Reload(ctx, text); err != nil {
 				return err
 			}
 			done++
 		}
-		heap, routines, err := held(proxies[1])
+		heap, routines, err := held(proxy)
 		if err != nil {
 			return err
 		}
@@ -253,10 +274,10 @@ func (g *growth) changing(ctx context.Context, proxy *traefik.Traefik, n int) er
 	var rates, tails []float64
 	for i := range g.rounds {
 		// The last list has been read by then.
-		if _, err := ask(ctx, g.wrk, g.dir, proxy, c, 16, 4*time.Second); err != nil {
+		if _, err := ask(ctx, g.load(proxy, 4*time.Second), c); err != nil {
 			return err
 		}
-		still, err := ask(ctx, g.wrk, g.dir, proxy, c, 16, 2*g.length)
+		still, err := ask(ctx, g.load(proxy, 2*g.length), c)
 		if err != nil {
 			return err
 		}
@@ -275,7 +296,7 @@ func (g *growth) changing(ctx context.Context, proxy *traefik.Traefik, n int) er
 				}
 			}
 		}()
-		moving, err := ask(ctx, g.wrk, g.dir, proxy, c, 16, 2*g.length)
+		moving, err := ask(ctx, g.load(proxy, 2*g.length), c)
 		close(stop)
 		if err = errors.Join(err, <-ended); err != nil {
 			return err
@@ -330,19 +351,19 @@ func (g *growth) tokens(ctx context.Context) error {
 		return err
 	}
 	// As many requests with one token, so that all that a busy Traefik keeps is there before.
-	if _, err := ask(ctx, g.wrk, g.dir, proxy, one, 16, 10*g.length); err != nil {
+	if _, err := ask(ctx, g.load(proxy, 10*g.length), one); err != nil {
 		return err
 	}
 	before, _, err := held(proxy)
 	if err != nil {
 		return err
 	}
-	run, err := ask(ctx, g.wrk, g.dir, proxy, many, 16, 5*g.length)
+	run, err := ask(ctx, g.load(proxy, 5*g.length), many)
 	if err != nil {
 		return err
 	}
 	// Long enough for each to be sent once.
-	run, err = ask(ctx, g.wrk, g.dir, proxy, many, 16, time.Duration(float64(g.distinct)/run.rate*1.1)*time.Second)
+	run, err = ask(ctx, g.load(proxy, time.Duration(float64(g.distinct)/run.rate*1.1)*time.Second), many)
 	if err != nil {
 		return err
 	}
@@ -434,18 +455,19 @@ func (g *growth) table() string {
 	return b.String()
 }
 
-// newGrowth prepares what all steps need.
-func newGrowth(rounds int, length time.Duration, distinct int, dir string) (*growth, error) {
+// prepare gets ready what all steps need.
+func (g *growth) prepare() error {
 	wrk, err := exec.LookPath("wrk")
 	if err != nil {
-		return nil, errNoWrk
+		return errNoWrk
 	}
-	if err := os.WriteFile(filepath.Join(dir, "secret"), []byte(secret), 0o600); err != nil {
-		return nil, err
+	if err := os.WriteFile(filepath.Join(g.dir, "secret"), []byte(secret), 0o600); err != nil {
+		return err
 	}
-	if err := writeTokens(dir, usualTokens); err != nil {
-		return nil, err
+	if err := writeTokens(g.dir, usualTokens); err != nil {
+		return err
 	}
-	app, err := serve(http.HandlerFunc(echo))
-	return &growth{wrk: wrk, dir: dir, app: app, rounds: rounds, length: length, distinct: distinct}, err
+	g.wrk = wrk
+	g.app, err = serve(http.HandlerFunc(echo))
+	return err
 }

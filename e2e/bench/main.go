@@ -50,6 +50,15 @@ type contender struct {
 	runs   map[int][]run // by connections
 }
 
+// load is how a Traefik is asked, whoever is the contender.
+type load struct {
+	tool        string // the path of wrk or h2load
+	dir         string // where the tokens are
+	proxy       *traefik.Traefik
+	connections int
+	length      time.Duration
+}
+
 // run is what one round measured.
 type run struct{ rate, count, p50, p99, cpu float64 }
 
@@ -58,7 +67,7 @@ func main() {
 	rounds := flag.Int("rounds", 20, "rounds at 16 connections; a third of it at 1 and 128")
 	length := flag.Duration("length", time.Second, "how long each contender is asked in each round")
 	distinct := flag.Int("tokens", 1_000_000, "how many distinct tokens Traefik's memory is measured after")
-	only := flag.String("only", "", "rates or growth; empty: both")
+	only := flag.String("only", "", "rates, growth, tokens or reload; empty: all")
 	out := flag.String("out", "", "folder for bench.md and bench.svg; empty: print only")
 	takes := flag.Duration("auth", -1, "be an auth server that takes so long, until standard input ends")
 	flag.Parse()
@@ -72,11 +81,20 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	if *only != "growth" {
-		err = measure(ctx, dir, *rounds, *length, *out)
-	}
-	if err == nil && *only != "rates" {
-		err = grow(ctx, dir, max(3, *rounds/2), max(time.Second, *length/2), *distinct, *out)
+	for _, part := range []struct {
+		name    string
+		measure func() error
+	}{
+		{"rates", func() error { return measure(ctx, dir, *rounds, *length, *out) }},
+		{"tokens", func() error { return measureTokens(ctx, dir, min(3, *rounds), 20**length, *out) }},
+		{"reload", func() error { return measureReload(ctx, dir, max(1, *rounds/2), *out) }},
+		{"growth", func() error {
+			return grow(ctx, &growth{dir: dir, rounds: max(3, *rounds/2), length: max(time.Second, *length/2), distinct: *distinct}, *out)
+		}},
+	} {
+		if err == nil && (*only == "" || *only == part.name) {
+			err = part.measure()
+		}
 	}
 	_ = os.RemoveAll(dir)
 	if err != nil {
@@ -87,19 +105,14 @@ func main() {
 var errNoWrk = errors.New("wrk is not installed: apt-get install wrk")
 
 // grow measures how the cost grows.
-func grow(ctx context.Context, dir string, rounds int, length time.Duration, distinct int, out string) error {
-	g, err := newGrowth(rounds, length, distinct, dir)
-	if err != nil {
+func grow(ctx context.Context, g *growth, out string) error {
+	if err := g.prepare(); err != nil {
 		return err
 	}
 	if err := g.measure(ctx); err != nil {
 		return err
 	}
-	fmt.Print(g.table())
-	if out == "" {
-		return nil
-	}
-	return replaceBetween(filepath.Join(out, "bench.md"), beginGrowth, endGrowth, g.table())
+	return publish(out, beginGrowth, endGrowth, g.table())
 }
 
 // measure measures what the ways of being asked cost, side by side.
@@ -122,23 +135,8 @@ func measure(ctx context.Context, dir string, rounds int, length time.Duration, 
 	defer proxy.Stop()
 
 	all := contenders()
-	for _, connections := range []int{16, 1, 128} {
-		n := rounds
-		if connections != 16 {
-			n = max(1, rounds/3)
-		}
-		for i := range n {
-			// Another order each time: what a contender leaves behind, such as a larger heap, another finds.
-			for _, j := range rand.Perm(len(all)) {
-				c := all[j]
-				one, err := ask(ctx, wrk, dir, proxy, c, connections, length)
-				if err != nil {
-					return fmt.Errorf("%s: %w", c.name, err)
-				}
-				c.runs[connections] = append(c.runs[connections], one)
-			}
-			log.Printf("%d connections, round %d of %d", connections, i+1, n)
-		}
+	if err := takeTurns(ctx, load{tool: wrk, dir: dir, proxy: proxy, length: length}, all, rounds); err != nil {
+		return err
 	}
 	report := write(all, rounds, length, resident(proxy.PID()))
 	others, err := travel(ctx, dir, dynamic, max(1, rounds/2), length)
@@ -154,6 +152,30 @@ func measure(ctx context.Context, dir string, rounds int, length time.Duration, 
 		return err
 	}
 	return replaceBetween(filepath.Join(out, "bench.md"), begin, end, report)
+}
+
+// takeTurns asks all contenders in rounds, at each number of connections.
+func takeTurns(ctx context.Context, l load, all []*contender, rounds int) error {
+	for _, connections := range []int{16, 1, 128} {
+		l.connections = connections
+		n := rounds
+		if connections != 16 {
+			n = max(1, rounds/3)
+		}
+		for i := range n {
+			// Another order each time: what a contender leaves behind, such as a larger heap, another finds.
+			for _, j := range rand.Perm(len(all)) {
+				c := all[j]
+				one, err := ask(ctx, l, c)
+				if err != nil {
+					return fmt.Errorf("%s: %w", c.name, err)
+				}
+				c.runs[connections] = append(c.runs[connections], one)
+			}
+			log.Printf("%d connections, round %d of %d", connections, i+1, n)
+		}
+	}
+	return nil
 }
 
 // noop is the folder of a plugin that does nothing.
@@ -337,22 +359,23 @@ var (
 	countLine   = regexp.MustCompile(`(\d+) requests in`)
 )
 
-func ask(ctx context.Context, wrk, dir string, proxy *traefik.Traefik, c *contender, connections int, length time.Duration) (run, error) {
-	args := []string{"-t1", "-c" + strconv.Itoa(connections), fmt.Sprintf("-d%.0f", max(1, length.Seconds())), "--latency", "-H", "Host: " + c.router}
+// ask asks with wrk.
+func ask(ctx context.Context, l load, c *contender) (run, error) {
+	args := []string{"-t1", "-c" + strconv.Itoa(l.connections), fmt.Sprintf("-d%.0f", max(1, l.length.Seconds())), "--latency", "-H", "Host: " + c.router}
 	for _, line := range append(slices.Clone(browser), c.extra...) {
 		args = append(args, "-H", line)
 	}
 	if c.cookie != "" {
 		args = append(args, "-H", "Cookie: "+c.cookie)
 	} else {
-		args = append(args, "-s", filepath.Join(dir, "tokens.lua"))
+		args = append(args, "-s", filepath.Join(l.dir, "tokens.lua"))
 	}
-	before := cpu(proxy.PID())
-	output, err := exec.CommandContext(ctx, wrk, append(args, proxy.URL("web")+"/api/rooms")...).CombinedOutput()
+	before := cpu(l.proxy.PID())
+	output, err := exec.CommandContext(ctx, l.tool, append(args, l.proxy.URL("web")+"/api/rooms")...).CombinedOutput()
 	if err != nil {
 		return run{}, fmt.Errorf("%w: %s", err, output)
 	}
-	used := cpu(proxy.PID()) - before
+	used := cpu(l.proxy.PID()) - before
 	text := string(output)
 	count := number(countLine.FindStringSubmatch(text))
 	refused := number(errorLine.FindStringSubmatch(text))
@@ -400,9 +423,13 @@ func resident(pid int) float64 {
 
 // spread is the median of values and their quartiles.
 func spread(values []float64) (low, median, high float64) {
+	return quantile(values, 0.25), quantile(values, 0.5), quantile(values, 0.75)
+}
+
+// quantile is the value that such a share of them does not exceed.
+func quantile(values []float64, q float64) float64 {
 	sorted := slices.Sorted(slices.Values(values))
-	at := func(q float64) float64 { return sorted[int(q*float64(len(sorted)-1)+0.5)] }
-	return at(0.25), at(0.5), at(0.75)
+	return sorted[int(q*float64(len(sorted)-1)+0.5)]
 }
 
 // ratios are a contender's rates against another's, round by round.

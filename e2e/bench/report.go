@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 )
@@ -12,6 +13,10 @@ const (
 	end         = "<!-- to here -->\n"
 	beginGrowth = "<!-- make bench writes the growth from here -->\n"
 	endGrowth   = "<!-- the growth to here -->\n"
+	beginTokens = "<!-- make bench writes the tokens from here -->\n"
+	endTokens   = "<!-- the tokens to here -->\n"
+	beginReload = "<!-- make bench writes the reloads from here -->\n"
+	endReload   = "<!-- the reloads to here -->\n"
 )
 
 // write makes the tables: each contender against the first one, which is bare Traefik.
@@ -72,6 +77,15 @@ func chart(all []*contender) string {
 	}
 	b.WriteString("</svg>\n")
 	return b.String()
+}
+
+// publish prints a table, and puts it between two marks of bench.md if there is a folder with one.
+func publish(out, begin, end, text string) error {
+	fmt.Print(text)
+	if out == "" {
+		return nil
+	}
+	return replaceBetween(filepath.Join(out, "bench.md"), begin, end, text)
 }
 
 // replaceBetween replaces what is between the two marks of a file.

@@ -20,7 +20,7 @@ type road struct {
 	name   string
 	static string // over Traefik's static configuration
 	tool   string
-	ask    func(ctx context.Context, tool, dir string, proxy *traefik.Traefik, c *contender, length time.Duration) (run, error)
+	ask    func(context.Context, load, *contender) (run, error)
 
 	all []*contender
 }
@@ -36,10 +36,7 @@ func roads() []*road {
 		},
 		{
 			name:   "With Traefik's fast proxy (`experimental.fastProxy`)",
-			static: "{log: {level: ERROR}, accessLog: null, experimental: {fastProxy: {}}}", tool: "wrk",
-			ask: func(ctx context.Context, tool, dir string, proxy *traefik.Traefik, c *contender, length time.Duration) (run, error) {
-				return ask(ctx, tool, dir, proxy, c, roadConnections, length)
-			},
+			static: "{log: {level: ERROR}, accessLog: null, experimental: {fastProxy: {}}}", tool: "wrk", ask: ask,
 		},
 	}
 }
@@ -73,10 +70,11 @@ func (r *road) measure(ctx context.Context, dir, dynamic string, rounds int, len
 			r.all = append(r.all, c)
 		}
 	}
+	l := load{tool: tool, dir: dir, proxy: proxy, connections: roadConnections, length: length}
 	for i := range rounds {
 		for _, j := range rand.Perm(len(r.all)) {
 			c := r.all[j]
-			one, err := r.ask(ctx, tool, dir, proxy, c, length)
+			one, err := r.ask(ctx, l, c)
 			if err != nil {
 				return fmt.Errorf("%s: %w", c.name, err)
 			}
@@ -93,17 +91,17 @@ var (
 )
 
 // askHTTP2 asks over TLS, with four requests under way on each connection.
-func askHTTP2(ctx context.Context, tool, _ string, proxy *traefik.Traefik, c *contender, length time.Duration) (run, error) {
-	args := []string{"-t1", "-c" + strconv.Itoa(roadConnections), "-m4", fmt.Sprintf("-D%.0f", max(1, length.Seconds())), "-H", ":authority: " + c.router}
+func askHTTP2(ctx context.Context, l load, c *contender) (run, error) {
+	args := []string{"-t1", "-c" + strconv.Itoa(l.connections), "-m4", fmt.Sprintf("-D%.0f", max(1, l.length.Seconds())), "-H", ":authority: " + c.router}
 	for _, line := range append(append([]string{}, browser...), "Cookie: "+c.cookie) {
 		args = append(args, "-H", strings.ToLower(line[:strings.IndexByte(line, ':')])+line[strings.IndexByte(line, ':'):])
 	}
-	before := cpu(proxy.PID())
-	output, err := exec.CommandContext(ctx, tool, append(args, proxy.URL("websecure")+"/api/rooms")...).CombinedOutput()
+	before := cpu(l.proxy.PID())
+	output, err := exec.CommandContext(ctx, l.tool, append(args, l.proxy.URL("websecure")+"/api/rooms")...).CombinedOutput()
 	if err != nil {
 		return run{}, fmt.Errorf("%w: %s", err, output)
 	}
-	used := cpu(proxy.PID()) - before
+	used := cpu(l.proxy.PID()) - before
 	statuses := http2Statuses.FindStringSubmatch(string(output))
 	if statuses == nil {
 		return run{}, fmt.Errorf("it says %s", output)
