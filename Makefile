@@ -43,7 +43,7 @@ fuzz:
 	cd e2e && PTLAUTH_DIFFERENTIAL=100000 PTLAUTH_SEED=$$(date +%s) go test -count=1 -timeout 30m -run '^TestDifferential$$' -v ./vectors
 
 soak:
-	cd e2e && PTLAUTH_SOAK=10m go test -count=1 -timeout 20m -run '^TestSoak$$' -v .
+	cd e2e && PTLAUTH_SOAK=10m go test -count=1 -timeout 20m -run '^TestSoak$$' -v ./soak
 
 bench:
 	cd e2e && go run ./bench -out ../docs

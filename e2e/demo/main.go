@@ -39,32 +39,26 @@ func main() {
 	}
 }
 
-func run(stdout, progress io.Writer) (err error) {
+func run(stdout, progress io.Writer) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	dir, err := os.MkdirTemp("", "ptlauth-demo-")
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if ctx.Err() != nil {
-			err = nil // ended on request, however far it had come
-		}
-		err = errors.Join(err, os.RemoveAll(dir))
-	}()
-
-	random := make([]byte, 64)
-	rand.Read(random)
-	secret := []byte(base64.RawURLEncoding.EncodeToString(random)) // its text is the key, as on Portal
-	secretFile := filepath.Join(dir, "secret")
-	if err := os.WriteFile(secretFile, secret, 0o600); err != nil {
-		return err
+	err = show(ctx, filepath.Join(dir, "secret"), stdout, progress)
+	if ctx.Err() != nil {
+		err = nil // ended on request, however far it had come
 	}
-	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"sub": terminal, "iat": time.Now().Unix()}).SignedString(secret)
+	return errors.Join(err, os.RemoveAll(dir))
+}
+
+// show is the demo itself, until ctx ends.
+func show(ctx context.Context, secretFile string, stdout, progress io.Writer) error {
+	token, err := issue(secretFile)
 	if err != nil {
 		return err
 	}
-
 	appURL, closeApp, err := serve(app.New())
 	if err != nil {
 		return err
@@ -94,6 +88,17 @@ func run(stdout, progress io.Writer) (err error) {
 	fmt.Fprintf(stdout, guide, url, token)
 	<-ctx.Done()
 	return nil
+}
+
+// issue makes up a secret, writes it into a file, and returns the terminal's token.
+func issue(secretFile string) (string, error) {
+	random := make([]byte, 64)
+	rand.Read(random)
+	secret := []byte(base64.RawURLEncoding.EncodeToString(random)) // its text is the key, as on Portal
+	if err := os.WriteFile(secretFile, secret, 0o600); err != nil {
+		return "", err
+	}
+	return jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"sub": terminal, "iat": time.Now().Unix()}).SignedString(secret)
 }
 
 const dynamic = `

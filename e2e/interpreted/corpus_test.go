@@ -3,16 +3,17 @@ package interpreted
 import (
 	"bytes"
 	"context"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
 
-	"github.com/getportal/ptlauth/internal/corpus"
+	"github.com/getportal/ptlauth/internal/corpustest"
 )
 
 // TestCorpus runs the conformance corpus interpreted, configured by the decoder that Traefik uses.
 func TestCorpus(t *testing.T) {
-	cases, err := corpus.Load("../../testdata", t.TempDir())
+	cases, err := corpustest.Load("../../testdata", t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -21,31 +22,17 @@ func TestCorpus(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	transport := corpus.NewHTTP2()
-	for _, c := range cases.For(corpus.Interpreted) {
-		t.Run(c.ID+" "+c.Name, func(t *testing.T) {
-			if testing.Short() && c.Waits() {
-				t.Skip("it lets time pass")
-			}
-			defer transport.CloseIdleConnections()
-			recorder, err := corpus.NewRecorder()
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer recorder.Close()
-			from := journal.length()
-			handler, err := plugin.New(context.Background(), corpus.Proxy(recorder), c.Middleware, c.ID+"@"+recorder.Addr())
-			if err != nil {
-				t.Fatalf("the middleware is not built, for which Traefik drops the router: %v", err)
-			}
-			server := corpus.Serve(handler)
-			defer server.Close()
-			defer server.CloseClientConnections()
-			corpus.Run(t, c, corpus.Interpreted, corpus.Target{
-				Addr: server.Listener.Addr().String(), HTTP2: transport, Recorder: recorder,
-				Log: func() string { return journal.since(from) },
-			})
-		})
+	corpustest.RunAll(t, cases, corpustest.Interpreted, func(t *testing.T, c *corpustest.Case) corpustest.Target {
+		return corpustest.InProcess(t, c, building(plugin, journal))
+	})
+}
+
+// building makes middlewares of a plugin that logs into the journal.
+func building(plugin *Plugin, journal *journal) corpustest.Build {
+	return func(app http.Handler, options map[string]any, name string) (http.Handler, func() string, error) {
+		from := journal.length()
+		handler, err := plugin.New(context.Background(), app, options, name)
+		return handler, func() string { return journal.since(from) }, err
 	}
 }
 

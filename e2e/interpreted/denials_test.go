@@ -17,12 +17,8 @@ func TestDenialsShareNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	secretFile := filepath.Join(t.TempDir(), "secret")
-	if err := os.WriteFile(secretFile, []byte(secret), 0o600); err != nil {
-		t.Fatal(err)
-	}
 	handler, err := plugin.New(t.Context(), http.NotFoundHandler(), map[string]any{
-		"secretFile": secretFile, "terminals": "any", "loginURL": "https://login.example.com/?next={url}",
+		"secretFile": fileOf(t, secret), "terminals": "any", "loginURL": "https://login.example.com/?next={url}",
 	}, "auth@file")
 	if err != nil {
 		t.Fatal(err)
@@ -40,26 +36,40 @@ func TestDenialsShareNothing(t *testing.T) {
 		{"a tunnel's refusal", "CONNECT", http.Header{}, http.StatusMethodNotAllowed, 4},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			ask := func() http.Header {
-				r := httptest.NewRequest(test.method, "/", nil)
-				r.Header = test.header.Clone()
-				w := httptest.NewRecorder()
-				handler.ServeHTTP(w, r)
-				if w.Code != test.status {
-					t.Fatalf("status %d, want %d", w.Code, test.status)
-				}
-				return w.Header()
-			}
-			first := ask()
+			first := denied(t, handler, test.method, test.header, test.status)
 			want := first.Clone()
 			for _, values := range first {
 				for i := range values {
 					values[i] = "edited"
 				}
 			}
-			if got := ask(); len(want) < test.least || !maps.EqualFunc(got, want, slices.Equal[[]string]) {
+			got := denied(t, handler, test.method, test.header, test.status)
+			if len(want) < test.least || !maps.EqualFunc(got, want, slices.Equal[[]string]) {
 				t.Errorf("the next one has %v, want %v", got, want)
 			}
 		})
 	}
+}
+
+// denied are the headers that a request is answered with.
+func denied(t *testing.T, handler http.Handler, method string, header http.Header, status int) http.Header {
+	t.Helper()
+	r := httptest.NewRequest(method, "/", nil)
+	r.Header = header.Clone()
+	w := httptest.NewRecorder()
+	handler.ServeHTTP(w, r)
+	if w.Code != status {
+		t.Fatalf("status %d, want %d", w.Code, status)
+	}
+	return w.Header()
+}
+
+// fileOf is a file that holds a secret.
+func fileOf(t *testing.T, secret string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(path, []byte(secret), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }

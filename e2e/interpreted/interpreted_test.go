@@ -47,24 +47,7 @@ func TestPlugin(t *testing.T) {
 		if _, err := plugin.New(t.Context(), http.NotFoundHandler(), map[string]any{"greeting": "hello"}, "noop@file"); err != nil {
 			t.Fatal(err)
 		}
-		want := []struct{ level, message string }{
-			{"debug", "hello noop@file by fmt"},
-			{"error", "hello noop@file by log"},
-		}
-		lines := strings.Split(strings.TrimSpace(output.String()), "\n")
-		if len(lines) != len(want) {
-			t.Fatalf("%d lines, want %d", len(lines), len(want))
-		}
-		for i, want := range want {
-			var got map[string]string
-			if err := json.Unmarshal([]byte(lines[i]), &got); err != nil {
-				t.Fatal(err)
-			}
-			if got["level"] != want.level || !strings.HasSuffix(got["message"], want.message) ||
-				got["plugin"] != "plugin-noop" || got["module"] != "example.com/noop" {
-				t.Errorf("got %v, want %v", got, want)
-			}
-		}
+		checkLines(t, output.String())
 	})
 	t.Run("a configuration that cannot be decoded is an error", func(t *testing.T) {
 		config := map[string]any{"greeting": map[string]any{"a": "b"}}
@@ -72,6 +55,29 @@ func TestPlugin(t *testing.T) {
 			t.Error("no error")
 		}
 	})
+}
+
+// checkLines compares what the plugin has printed with what Traefik would log of it.
+func checkLines(t *testing.T, output string) {
+	t.Helper()
+	want := []struct{ level, message string }{
+		{"debug", "hello noop@file by fmt"},
+		{"error", "hello noop@file by log"},
+	}
+	lines := strings.Split(strings.TrimSpace(output), "\n")
+	if len(lines) != len(want) {
+		t.Fatalf("%d lines, want %d", len(lines), len(want))
+	}
+	for i, want := range want {
+		var got map[string]string
+		if err := json.Unmarshal([]byte(lines[i]), &got); err != nil {
+			t.Fatal(err)
+		}
+		if got["level"] != want.level || !strings.HasSuffix(got["message"], want.message) ||
+			got["plugin"] != "plugin-noop" || got["module"] != "example.com/noop" {
+			t.Errorf("got %v, want %v", got, want)
+		}
+	}
 }
 
 func TestLoadWithoutManifest(t *testing.T) {

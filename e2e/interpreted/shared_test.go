@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -18,10 +16,7 @@ import (
 // and no other one (rs/cors#198).
 func TestNothingIsShared(t *testing.T) {
 	const secret = "a-secret-for-tests-0123456789-abcdefghijklmnopqrstuvwxyz"
-	path := filepath.Join(t.TempDir(), "secret")
-	if err := os.WriteFile(path, []byte(secret), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	path := fileOf(t, secret)
 	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"sub": "abc123", "iat": time.Now().Unix()}).SignedString([]byte(secret))
 	if err != nil {
 		t.Fatal(err)
@@ -47,20 +42,11 @@ func TestNothingIsShared(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var seen string
-			behind := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-				seen = strings.Join(strings.Fields(fmt.Sprint(r.Header.Get("X-Ptl-User"), " ", r.Header.Get("Cookie"), " ", r.Header.Get("X-Area"))), " ")
-				for _, values := range r.Header {
-					for i := range values {
-						values[i] = "mallory"
-					}
-					_ = append(values, "mallory")
-				}
-			})
 			options := map[string]any{"secretFile": path, "terminals": "any"}
 			for option, value := range test.options {
 				options[option] = value
 			}
-			handler, err := plugin.New(context.Background(), behind, options, t.Name())
+			handler, err := plugin.New(context.Background(), vandal(&seen), options, t.Name())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -75,4 +61,17 @@ func TestNothingIsShared(t *testing.T) {
 			}
 		})
 	}
+}
+
+// vandal is an app that notes what it sees and then changes it in place.
+func vandal(seen *string) http.Handler {
+	return http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		*seen = strings.Join(strings.Fields(fmt.Sprint(r.Header.Get("X-Ptl-User"), " ", r.Header.Get("Cookie"), " ", r.Header.Get("X-Area"))), " ")
+		for _, values := range r.Header {
+			for i := range values {
+				values[i] = "mallory"
+			}
+			_ = append(values, "mallory")
+		}
+	})
 }

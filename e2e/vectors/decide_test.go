@@ -1,8 +1,6 @@
 package vectors
 
 import (
-	"strings"
-
 	"github.com/getportal/ptlauth/internal/key"
 	"github.com/getportal/ptlauth/internal/option"
 	"github.com/getportal/ptlauth/internal/token"
@@ -16,25 +14,33 @@ func Decide(config map[string]interface{}) (func(text string, now int64) string,
 	keys, top, report := read(config)
 	rules := token.Read(top)
 	top.Unknown()
-	return decider(keys, rules), strings.Join(report.Problems(), "; ")
+	return decider(keys, rules), problemsOf(report)
 }
 
 // Verify is Decide for the signature alone, of a text that need not be a token's.
 func Verify(config map[string]interface{}) (func(signed, signature string) bool, string) {
 	keys, top, report := read(config)
 	top.Unknown()
-	return verifier(keys), strings.Join(report.Problems(), "; ")
+	return verifier(keys), problemsOf(report)
 }
 
 func read(config map[string]interface{}) ([]*key.Key, *option.Section, *option.Report) {
 	report := &option.Report{}
 	top := option.Open(report, "", config)
 	entries := key.Read(top)
+	key.Open(entries, report)
 	keys, complete := key.Ready(entries)
 	if !complete {
 		report.Add("", "a key cannot be used")
 	}
 	return keys, top, report
+}
+
+func problemsOf(report *option.Report) string {
+	if len(report.Problems()) == 0 {
+		return ""
+	}
+	return report.String()
 }
 
 func decider(keys []*key.Key, rules *token.Rules) func(string, int64) string {

@@ -294,7 +294,7 @@ func (s *setup) of(v view) []signer {
 	return found
 }
 
-// signedOnlyBy tells whether the signature is of a key, and only of such.
+// signedOnlyBy reports whether the signature is of a key, and only of such.
 func (s *setup) signedOnlyBy(v view, such func(signer) bool) bool {
 	algorithm, _ := v.header["alg"].(string)
 	parsed, err := jose.ParseSignedCompact(v.text, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(algorithm)})

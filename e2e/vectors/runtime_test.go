@@ -108,7 +108,7 @@ func keys(entries ...map[string]interface{}) map[string]interface{} {
 	return map[string]interface{}{"keys": list}
 }
 
-// isSigned tells whether a reason leaves the signature, and the form of what is signed, alone: published vectors are
+// isSigned reports whether a reason leaves the signature, and the form of what is signed, alone: published vectors are
 // good JWS, and hold claims that are none of ptlauth's.
 func isSigned(reason string) bool {
 	switch reason {

@@ -27,7 +27,7 @@ type visit struct {
 
 type header struct{ Name, Value string }
 
-// Injected tells whether the header is one of those that ptlauth answers for.
+// Injected reports whether the header is one of those that ptlauth answers for.
 func (h header) Injected() bool { return strings.HasPrefix(h.Name, "X-Ptl-") }
 
 // New returns the app.

@@ -1,0 +1,85 @@
+// Package program finds the programs that tests cannot do without, and runs them for as long as a test.
+package program
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/getportal/ptlauth/e2e/poll"
+)
+
+// Need returns the path of a program that the test cannot do without. Where it is missing the test is left out, which
+// `make test` tells at its end; where nothing may be left out, the test fails.
+func Need(t *testing.T, program, debianPackage string) string {
+	t.Helper()
+	path, err := exec.LookPath(program)
+	if err == nil {
+		return path
+	}
+	leftOut := fmt.Sprintf("left out: %s: %s is not installed; apt-get install %s", t.Name(), program, debianPackage)
+	if os.Getenv("PTLAUTH_NO_SKIP") != "" {
+		t.Fatal(leftOut)
+	}
+	if list := os.Getenv("LEFT_OUT"); list != "" {
+		file, err := os.OpenFile(list, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer file.Close()
+		if _, err := fmt.Fprintln(file, leftOut); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Skip(leftOut)
+	return ""
+}
+
+// Spawn runs a program until the test ends, and returns when it listens.
+func Spawn(t *testing.T, listens, program string, args ...string) {
+	t.Helper()
+	output, err := os.Create(filepath.Join(t.TempDir(), "output"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer output.Close()
+	// The shell sees its input end however this process ends, so the program never outlives it.
+	const script = `"$@" </dev/null & cat; kill $!; wait`
+	cmd := exec.Command("sh", append([]string{"-c", script, "sh", program}, args...)...)
+	cmd.Stdout, cmd.Stderr = output, output
+	input, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		input.Close()
+		_ = cmd.Wait()
+	})
+	poll.Until(t, 30*time.Second, func() string {
+		conn, err := net.DialTimeout("tcp", listens, time.Second)
+		if err != nil {
+			said, _ := os.ReadFile(output.Name())
+			return fmt.Sprintf("%s does not listen: %v\n%s", program, err, said)
+		}
+		conn.Close()
+		return ""
+	})
+}
+
+// UnusedAddr is an address that nobody listens on.
+func UnusedAddr(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return listener.Addr().String()
+}
