@@ -18,6 +18,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"github.com/getportal/ptlauth/e2e/program"
 	"github.com/getportal/ptlauth/e2e/traefik"
 )
 
@@ -53,13 +54,13 @@ func asYAML(t *testing.T, rules tree) string {
 
 // newRedis is a real one, which is told in one transaction what has changed, as an operator would tell it.
 func newRedis(t *testing.T, _ string) *provider {
-	server, client := need(t, "redis-server", "redis-server"), need(t, "redis-cli", "redis-tools")
-	addr := unusedAddr(t)
+	server, client := program.Need(t, "redis-server", "redis-server"), program.Need(t, "redis-cli", "redis-tools")
+	addr := program.UnusedAddr(t)
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		t.Fatal(err)
 	}
-	spawn(t, addr, server, "--bind", host, "--port", port, "--save", "", "--dir", t.TempDir())
+	program.Spawn(t, addr, server, "--bind", host, "--port", port, "--save", "", "--dir", t.TempDir())
 	before := map[string]string{}
 	return &provider{"Redis", "providers: {redis: {endpoints: ['" + addr + "']}}", func(t *testing.T, _ *traefik.Traefik, rules tree) {
 		t.Helper()
@@ -181,67 +182,4 @@ func (d *docker) tell(w http.ResponseWriter, r *http.Request) {
 			fmt.Fprintf(w, `{"Type": "container", "Action": %q, "Actor": {"ID": "1"}}`+"\n", action)
 		}
 	}
-}
-
-// need returns the path of a program; where it is missing the test is left out, and noted for `make test`.
-func need(t *testing.T, program, debianPackage string) string {
-	t.Helper()
-	path, err := exec.LookPath(program)
-	if err == nil {
-		return path
-	}
-	leftOut := fmt.Sprintf("left out: %s: %s is not installed; apt-get install %s", t.Name(), program, debianPackage)
-	if os.Getenv("PTLAUTH_NO_SKIP") != "" {
-		t.Fatal(leftOut)
-	}
-	if list := os.Getenv("LEFT_OUT"); list != "" {
-		file, err := os.OpenFile(list, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer file.Close()
-		fmt.Fprintln(file, leftOut)
-	}
-	t.Skip(leftOut)
-	return ""
-}
-
-// spawn runs a program until the test ends, and returns when it listens.
-func spawn(t *testing.T, listens, program string, args ...string) {
-	t.Helper()
-	// The shell sees its input end however this process ends, so the program never outlives it.
-	const script = `"$@" </dev/null >/dev/null & cat; kill $!; wait`
-	cmd := exec.Command("sh", append([]string{"-c", script, "sh", program}, args...)...)
-	input, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		input.Close()
-		_ = cmd.Wait()
-	})
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		conn, err := net.Dial("tcp", listens)
-		if err == nil {
-			conn.Close()
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%s does not listen: %v", program, err)
-		}
-	}
-}
-
-// unusedAddr is an address that nobody listens on.
-func unusedAddr(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
 }
