@@ -158,9 +158,6 @@ func deny(g *gate, w http.ResponseWriter, r *http.Request, o *outcome) {
 // withhold takes the tokens out though the app may see them: it is not the app that may
 // get this request.
 func withhold(c *extractor.Locations, r *http.Request, found *extractor.Found) {
-	if len(found.Tokens) == 0 && found.Problem == "" && c.Query == "" {
-		return
-	}
 	if c.Forward {
 		hidden := *c
 		hidden.Forward = false

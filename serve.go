@@ -130,10 +130,13 @@ func serveSlow(g *gate, w http.ResponseWriter, r *http.Request, rule *access.Rul
 	if r.Header["Upgrade-Insecure-Requests"] != nil && origin.IsFramed(r.Header) {
 		origin.Restrict(g.policy.Origins, w.Header()) // guard: whatever is framed is for the app's own pages alone
 	}
-	d := cached(g, r, rule)
-	if d != nil {
-		send(g, w, r, d)
-		return
+	// By another method, decide looks.
+	if r.Method == "GET" {
+		d := cached(g, r, rule)
+		if d != nil {
+			send(g, w, r, d)
+			return
+		}
 	}
 	act(g, w, r, decide(g, r, rule))
 }

@@ -106,9 +106,11 @@ func isIdle(k *Keeper) bool {
 	if !cache.Turn(k.cache) {
 		return true
 	}
-	turned := *Last(k)
+	before := Last(k)
+	turned := *before
 	turned.IsTurned = true
-	k.last.Store(&turned)
+	// A look that has ended meanwhile must not be undone: it says so itself.
+	k.last.CompareAndSwap(before, &turned)
 	return false
 }
 
