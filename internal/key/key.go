@@ -52,6 +52,28 @@ func Verify(k *Key, signed, signature string) bool {
 	return hmac.Equal(base64.RawURLEncoding.AppendEncode(nil, mac.Sum(nil)), []byte(signature))
 }
 
+// Sign makes the signature of that text, which is the token up to its second dot; empty
+// where the key is a public one.
+func Sign(k *Key, signed string) string {
+	if k.secret == nil {
+		return ""
+	}
+	mac := hmac.New(k.hash, k.secret)
+	_, _ = io.WriteString(mac, signed)
+	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+}
+
+// Derive makes a key for another purpose of a shared secret: HMAC-SHA-256 of that label; nil
+// where the key is a public one.
+func Derive(k *Key, label string) []byte {
+	if k.secret == nil {
+		return nil
+	}
+	mac := hmac.New(sha256.New, k.secret)
+	_, _ = io.WriteString(mac, label)
+	return mac.Sum(nil)
+}
+
 func verifyPublic(k *Key, signed, signature string) bool {
 	// golang-jwt skips them.
 	if strings.ContainsAny(signature, "\r\n") {

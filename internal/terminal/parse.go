@@ -18,7 +18,7 @@ const maxTerminals = 500_000
 const notList = `is not a JSON list of terminals, such as [{"id": "abc123", "name": "phone"}]: `
 
 // parse reads a JSON array of terminals, as Portal's own terminals endpoint returns it.
-// Members other than id, name and user are not looked at. One entry that is not as it
+// Members other than id, name, user and pairing are not looked at. One entry that is not as it
 // should be spoils the list: it may have been written by half.
 //
 // A list may be long, so the standard library does what is done for each entry, and the
@@ -63,6 +63,9 @@ func index(content []byte, list []*Terminal) (interface{}, string) {
 		t.Name = strings.TrimSpace(t.Name)
 		t.User = strings.TrimSpace(t.User)
 		r.byID[id] = t
+		if t.Codes != nil {
+			addCodes(r, t)
+		}
 	}
 	if len(r.byID) < len(list) { // guard: one id is one terminal's
 		return nil, twice(content, list)

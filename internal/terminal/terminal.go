@@ -3,6 +3,7 @@ package terminal
 
 import (
 	"context"
+	"encoding/json"
 	"strings"
 	"time"
 
@@ -22,13 +23,20 @@ type Terminal struct {
 	ID   string `json:"id"`   // a token's sub
 	Name string `json:"name"` // for people; not unique
 	User string `json:"user"` // whose device it is; empty: the terminal's id stands for the user
+
+	// Codes is the member `pairing`; nil: no code is good for this device. What it holds is
+	// read by codesOf.
+	Codes json.RawMessage `json:"pairing"`
+	// Ends is until when its codes are good, in seconds since 1970.
+	Ends int64 `json:"-"`
 }
 
 // Registry is the list of paired terminals at one time. Without more, nobody is on it.
 type Registry struct {
 	byID   map[string]*Terminal
-	open   bool              // whoever has a good token is a terminal
-	places map[string]string // where in the configuration each stands, by id
+	open   bool                 // whoever has a good token is a terminal
+	places map[string]string    // where in the configuration each stands, by id
+	codes  map[string]*Terminal // who is waiting for one of its codes, by what that is recognised by
 }
 
 // List is what is configured: terminals that do not change, or where to read them. A nil
