@@ -1,0 +1,63 @@
+package inspection
+
+import (
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+
+	"github.com/getportal/ptlauth/internal/extractor"
+)
+
+var (
+	line   = regexp.MustCompile(`^[A-Za-z0-9-]+:`)
+	scheme = regexp.MustCompile(`(?i)^Bearer[ \t]`)
+)
+
+// Request is a visit of that path with what was pasted: a token alone, NAME=TOKEN, `Bearer …`, a line of a request such
+// as `Cookie: …`, a `Set-Cookie: …`, or a whole address. A token alone goes where the middleware looks for one.
+func Request(c *extractor.Locations, pasted, path string) (*http.Request, error) {
+	target, err := url.ParseRequestURI(path)
+	if err != nil {
+		return nil, err
+	}
+	r := &http.Request{Method: http.MethodGet, URL: target, RequestURI: path, Host: "app", Header: http.Header{}}
+	pasted = strings.TrimSpace(pasted)
+	name, value, _ := strings.Cut(pasted, ":")
+	switch {
+	case strings.HasPrefix(pasted, "http://") || strings.HasPrefix(pasted, "https://"):
+		from, err := url.Parse(pasted)
+		if err != nil {
+			return nil, err
+		}
+		r.URL.RawQuery = from.RawQuery
+	case line.MatchString(pasted) && strings.EqualFold(name, "Set-Cookie"):
+		first, _, _ := strings.Cut(value, ";")
+		r.Header.Set("Cookie", strings.TrimSpace(first))
+	case line.MatchString(pasted):
+		for _, one := range strings.Split(pasted, "\n") {
+			name, value, _ := strings.Cut(one, ":")
+			r.Header.Add(strings.TrimSpace(name), strings.TrimSpace(value))
+		}
+	case c.Cookie != "" && strings.HasPrefix(pasted, c.Cookie+"="):
+		r.Header.Set("Cookie", pasted)
+	default:
+		place(c, r, pasted)
+	}
+	return r, nil
+}
+
+// place puts a token where the middleware looks for one.
+func place(c *extractor.Locations, r *http.Request, token string) {
+	switch {
+	case c.Header != "" && (c.Cookie == "" || scheme.MatchString(token)):
+		if !scheme.MatchString(token) {
+			token = "Bearer " + token
+		}
+		r.Header.Set(c.Header, token)
+	case c.Cookie != "":
+		r.Header.Set("Cookie", c.Cookie+"="+token)
+	default:
+		r.URL.RawQuery = url.QueryEscape(c.Query) + "=" + token
+	}
+}
