@@ -2,10 +2,26 @@ module github.com/getportal/ptlauth/cmd
 
 go 1.24.0
 
-require github.com/getportal/ptlauth v0.1.0
+require (
+	github.com/Masterminds/sprig/v3 v3.2.3
+	github.com/getportal/ptlauth v0.1.0
+	github.com/golang-jwt/jwt/v4 v4.5.2
+	github.com/pelletier/go-toml/v2 v2.4.3
+	github.com/traefik/paerser v0.2.2
+	gopkg.in/yaml.v3 v3.0.1
+)
 
 require (
-	github.com/golang-jwt/jwt/v4 v4.5.2 // indirect
-	github.com/traefik/paerser v0.2.2 // indirect
+	github.com/BurntSushi/toml v1.4.0 // indirect
+	github.com/Masterminds/goutils v1.1.1 // indirect
+	github.com/Masterminds/semver/v3 v3.2.1 // indirect
+	github.com/google/uuid v1.6.0 // indirect
+	github.com/huandu/xstrings v1.5.0 // indirect
+	github.com/imdario/mergo v0.3.11 // indirect
+	github.com/mitchellh/copystructure v1.2.0 // indirect
+	github.com/mitchellh/reflectwalk v1.0.2 // indirect
+	github.com/shopspring/decimal v1.4.0 // indirect
+	github.com/spf13/cast v1.7.0 // indirect
+	golang.org/x/crypto v0.26.0 // indirect
 )
 

@@ -1,0 +1,176 @@
+package review
+
+import (
+	"regexp"
+	"sort"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+var traefikImage = regexp.MustCompile(`(?:^|/)traefik(?:[:@]|$)`)
+
+// readCompose reads the services of a compose file: their labels, and how else they can be reached.
+func (r *review) readCompose(d document) {
+	for _, f := range fields(at(d.root, "services")) {
+		if isTraefik(f.node) {
+			r.readVolumes(d.file, at(f.node, "volumes"))
+			r.readGrants(d.file, at(f.node, "secrets"), "/run/secrets", true)
+			r.readGrants(d.file, at(f.node, "configs"), "/", false)
+		}
+		list := at(f.node, "labels")
+		if deployed := at(f.node, "deploy", "labels"); list == nil && deployed != nil {
+			list = deployed
+		}
+		key := "container " + f.name + "@docker"
+		r.readLabels(d.file, pairs(list), key)
+		if isTraefik(f.node) {
+			continue
+		}
+		if ports := at(f.node, "ports"); len(items(ports)) > 0 {
+			r.services = append(r.services, &service{place{d.file, items(ports)[0].Line}, f.name, key, "is published on a port of the machine"})
+		}
+		if host := at(f.node, "network_mode"); text(host) == "host" {
+			r.services = append(r.services, &service{place{d.file, host.Line}, f.name, key, "is in the machine's own network"})
+		}
+	}
+}
+
+func isTraefik(n *yaml.Node) bool {
+	if traefikImage.MatchString(text(at(n, "image"))) {
+		return true
+	}
+	s := newStatic()
+	s.flags("", at(n, "command"))
+	name, _ := s.plugin()
+	return name != ""
+}
+
+// label is one below traefik.http: what stands behind the kind of thing and its name.
+type label struct {
+	name, value string
+	line        int
+}
+
+// readLabels reads what the Docker provider would. The key is that of the container, which is the service of its routers
+// unless they name another.
+func (r *review) readLabels(file string, labels []pair, key string) {
+	things := map[string]map[string][]label{"middlewares": {}, "routers": {}}
+	for _, one := range labels {
+		parts := strings.SplitN(one.name, ".", 5)
+		if strings.EqualFold(one.name, "traefik.enable") && strings.EqualFold(one.value, "false") {
+			return
+		}
+		if len(parts) < 5 || !strings.EqualFold(parts[0], "traefik") || !strings.EqualFold(parts[1], "http") {
+			continue
+		}
+		of := things[strings.ToLower(parts[2])]
+		if of != nil {
+			of[parts[3]] = append(of[parts[3]], label{parts[4], unescaped(one.value), one.line})
+		}
+	}
+	for _, name := range ordered(things["middlewares"]) {
+		r.labelledMiddleware(file, name, things["middlewares"][name])
+	}
+	for _, name := range ordered(things["routers"]) {
+		r.labelledRouter(file, name, things["routers"][name], key)
+	}
+}
+
+// unescaped is a value as Docker gets it: compose files write $$ for $.
+func unescaped(value string) string { return strings.ReplaceAll(value, "$$", "$") }
+
+func ordered(of map[string][]label) []string {
+	names := make([]string, 0, len(of))
+	for name := range of {
+		names = append(names, name)
+	}
+	sort.Slice(names, func(i, j int) bool { return of[names[i]][0].line < of[names[j]][0].line })
+	return names
+}
+
+func (r *review) labelledMiddleware(file, name string, labels []label) {
+	m := &middleware{place: place{file, labels[0].line}, name: name, provider: "docker"}
+	r.middlewares = append(r.middlewares, m)
+	names := r.pluginNames()
+	options := map[string]string{}
+	var own []label
+	for _, one := range labels {
+		first, rest, _ := strings.Cut(one.name, ".")
+		second, rest, _ := strings.Cut(rest, ".")
+		switch {
+		case strings.EqualFold(one.name, "chain.middlewares"):
+			for _, name := range splitList(one.value) {
+				m.chain = append(m.chain, qualified(name, "docker"))
+			}
+		case strings.EqualFold(first, "redirectScheme"):
+			m.redirects = true
+		case strings.EqualFold(first, "plugin") && names[strings.ToLower(second)] && rest != "":
+			options[rest] = one.value
+			own = append(own, label{rest, one.value, one.line})
+		case strings.EqualFold(first, "plugin"):
+			r.strangePlugin(m, field{name: strings.SplitN(second, "[", 2)[0], line: one.line})
+		case names[strings.ToLower(first)]:
+			r.add(place{file, one.line}, Mistake, m.String(), "`plugin.` is missing before `"+first+"`, so that Traefik drops the routers that name this middleware")
+		}
+	}
+	if len(own) == 0 {
+		return
+	}
+	m.place.line = own[0].line
+	m.lines = func(option string) int { return lineAmong(own, option) }
+	decoded, err := decodeLabels(options)
+	if err != nil {
+		r.add(m.place, Mistake, m.String(), "Traefik cannot read the labels of this container: "+err.Error())
+		return
+	}
+	m.options = decoded
+}
+
+// lineAmong is where the label of an option stands, or of what is nearest to it.
+func lineAmong(labels []label, option string) int {
+	line, longest := labels[0].line, 0
+	for _, one := range labels {
+		common := commonPrefix(one.name, option)
+		if common > longest {
+			line, longest = one.line, common
+		}
+	}
+	return line
+}
+
+// commonPrefix is how much two names have in common, in any case, up to the end of a part of both.
+func commonPrefix(a, b string) int {
+	common := 0
+	for i := 0; ; i++ {
+		endA, endB := i == len(a) || a[i] == '.' || a[i] == '[', i == len(b) || b[i] == '.' || b[i] == '['
+		if endA && endB {
+			common = i
+		}
+		if i >= len(a) || i >= len(b) || !strings.EqualFold(a[i:i+1], b[i:i+1]) {
+			return common
+		}
+	}
+}
+
+func (r *review) labelledRouter(file, name string, labels []label, key string) {
+	one := &router{place: place{file, labels[0].line}, name: name + "@docker", service: key}
+	for _, l := range labels {
+		switch strings.ToLower(l.name) {
+		case "middlewares":
+			for _, name := range splitList(l.value) {
+				one.middlewares = append(one.middlewares, qualified(name, "docker"))
+			}
+		case "entrypoints":
+			one.entryPoints = splitList(l.value)
+		case "service":
+			if strings.Contains(l.value, "@") && !strings.HasSuffix(l.value, "@docker") {
+				one.service = strings.ToLower(l.value)
+			}
+		}
+		if l.name == "tls" && l.value != "false" || strings.HasPrefix(strings.ToLower(l.name), "tls.") {
+			one.tls = true
+		}
+	}
+	r.routers = append(r.routers, one)
+}
