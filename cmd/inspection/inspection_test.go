@@ -180,3 +180,41 @@ func TestPaste(t *testing.T) {
 		}
 	})
 }
+
+func TestWrite(t *testing.T) {
+	world := look(t, map[string]any{"require": map[string]any{"role": "admin"}})
+	for _, test := range []struct {
+		name, pasted string
+		lines        []string
+	}{
+		{"a good token", sign(t, secret, jwt.MapClaims{"sub": "phone", "role": "admin"}), []string{
+			"✓ signature     by a configured key, HS256", "✓ terminal      phone, Ann's phone, of ann", "✓ require.role",
+			"✓ Admitted, as phone (Ann's phone), user ann", "  It does not end by itself.", "  X-Ptl-User: ann",
+		}},
+		{"a bad one", sign(t, secret, jwt.MapClaims{"sub": "phone", "exp": 1, "role": "x"}), []string{
+			"✗ exp           the token has expired", "✗ require.role  the token does not satisfy require.role: its value is none of those accepted",
+			"✗ Refused, with 401: the token has expired",
+		}},
+		{"what would change the screen", sign(t, secret, jwt.MapClaims{"sub": "\x1b[2J\u202e"}), []string{"✓ subject       �[2J�"}},
+		{"none", "Cookie: a=b", []string{"✗ Refused, with 401: there is no token in the cookie `authorization`"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			verdict, err := inspection.Inspect(world, test.pasted, "/")
+			if err != nil {
+				t.Fatal(err)
+			}
+			var out strings.Builder
+			if err := inspection.Write(&out, verdict); err != nil {
+				t.Fatal(err)
+			}
+			for _, line := range test.lines {
+				if !strings.Contains("\n"+out.String(), "\n"+line) {
+					t.Errorf("there is no line %q in\n%s", line, &out)
+				}
+			}
+			if strings.Contains(out.String(), "\x1b") || strings.Contains(out.String(), test.pasted[strings.LastIndexByte(test.pasted, '.')+1:]+"\n") {
+				t.Errorf("it holds the signature or an escape:\n%s", &out)
+			}
+		})
+	}
+}

@@ -123,6 +123,31 @@ func TestPlanted(t *testing.T) {
 	}
 }
 
+func TestMiddlewares(t *testing.T) {
+	for path, want := range map[string]string{
+		"../../demo/dynamic.yml": "auth /run/secrets/ptlauth", "../../demo/kubernetes.yml": "chat-auth /run/secrets/ptlauth/secret", "../../demo/compose.yml": "",
+	} {
+		found, err := review.Middlewares(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		for _, one := range found {
+			got += fmt.Sprintf("%s %v", one.Name, one.Options["secretFile"])
+		}
+		if got != want {
+			t.Errorf("%s: got %q, want %q", path, got, want)
+		}
+	}
+	path := filepath.Join(t.TempDir(), "dynamic.yml")
+	if err := os.WriteFile(path, []byte("http: ["), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := review.Middlewares(path); err == nil {
+		t.Error("what is no YAML is no error")
+	}
+}
+
 func TestPaths(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"a.yml", "b.toml", "c.txt", ".git/d.yml", "sub/e.yaml"} {
