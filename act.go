@@ -20,18 +20,21 @@ func act(g *gate, w http.ResponseWriter, r *http.Request, o *outcome) {
 		return
 	}
 	h := r.Header
-	if o.decision != nil || g.policy.Activity != nil || h["Upgrade"] != nil || h["Cache-Control"] != nil {
+	if o.decision != nil || g.policy.Activity != nil || h["Upgrade"] != nil || h["Cache-Control"] != nil || o.isDue {
 		actSlow(g, w, r, o)
 		return
 	}
 	send(g, w, r, remove(g, r, o))
 }
 
-// actSlow sends a request on that somebody is told of, that may stay open for long, or of
-// which nothing has to be found out.
+// actSlow sends a request on that somebody is told of, that may stay open for long, of
+// which nothing has to be found out, or whose token is due.
 func actSlow(g *gate, w http.ResponseWriter, r *http.Request, o *outcome) {
 	if o.decision != nil {
 		send(g, w, r, o.decision)
+		return
+	}
+	if o.isDue && renew(g, w, r, o) {
 		return
 	}
 	if g.policy.Activity != nil {
@@ -48,7 +51,7 @@ func actSlow(g *gate, w http.ResponseWriter, r *http.Request, o *outcome) {
 // it as long as the world is as it is and the token is good.
 func remove(g *gate, r *http.Request, o *outcome) *cache.Decision {
 	set := o.set
-	d := &cache.Decision{Names: set.Names, Values: set.Values, User: set.User, Mark: set.Mark}
+	d := &cache.Decision{Names: set.Names, Values: set.Values, User: set.User, Mark: set.Mark, Due: o.due}
 	if o.found.Line == "" {
 		removeSlow(g, r, o, d)
 	} else {
@@ -139,11 +142,7 @@ func deny(g *gate, w http.ResponseWriter, r *http.Request, o *outcome) {
 		return
 	}
 	v := o.result
-	if o.found.Line != "" {
-		r.Header["Cookie"] = extractor.CookieWithout(o.found)
-	} else if o.found.Tokens != nil || o.found.Problem != "" || g.policy.Locations.Query != "" {
-		withhold(g.policy.Locations, r, o.found)
-	}
+	hide(g, r, o)
 	// Traefik's access log shows it as the one who asked.
 	r.URL.User = nil
 	if v.LogReason == extractor.NoToken {
@@ -152,6 +151,15 @@ func deny(g *gate, w http.ResponseWriter, r *http.Request, o *outcome) {
 	journal.Denial(g.denialPrefix, v.Status, r, v.LogReason)
 	if g.policy.Login == nil || v.Status != http.StatusUnauthorized || !sendToLogin(g, w, r) {
 		denial.Write(w, r, v.Status, v.ErrorCode)
+	}
+}
+
+// hide takes the tokens out of a request that is answered here.
+func hide(g *gate, r *http.Request, o *outcome) {
+	if o.found.Line != "" {
+		r.Header["Cookie"] = extractor.CookieWithout(o.found)
+	} else if o.found.Tokens != nil || o.found.Problem != "" || g.policy.Locations.Query != "" {
+		withhold(g.policy.Locations, r, o.found)
 	}
 }
 

@@ -286,6 +286,9 @@ type Config struct {
 	//   - strip (one or several names): further headers to take out; NAME* for a family, -NAME to let a known one through
 	Strip interface{} `json:"strip,omitempty"`
 
+	// Pairing.
+	Pairing interface{} `json:"pairing,omitempty"`
+
 	// Unknown catches what Traefik's decoder would ignore, so that it is reported.
 	Unknown map[string]interface{} `json:"-" mapstructure:",remain"`
 }
@@ -323,6 +326,7 @@ func options(config *Config, report *option.Report) map[string]interface{} {
 		"crossOriginProtection": config.CrossOriginProtection,
 		"trustedOrigins":        config.TrustedOrigins,
 		"strip":                 config.Strip,
+		"pairing":               config.Pairing,
 	}
 	for _, name := range option.Names(config.Unknown) {
 		value := config.Unknown[name]

@@ -32,6 +32,10 @@ type outcome struct {
 	// decision is what was decided before, or by another middleware of the chain; nil:
 	// nothing was.
 	decision *cache.Decision
+	// due is from when on the token is to be made anew, in seconds since 1970; 0: never.
+	due int64
+	// isDue reports that it is to be now, in the place of the page that is asked for.
+	isDue bool
 	// isOutdated reports that the app was changed, so that another gate has to decide.
 	isOutdated bool
 }
@@ -112,6 +116,9 @@ func conclude(g *gate, r *http.Request, o *outcome) {
 		return
 	}
 	o.set = set
+	if g.renews {
+		setDue(g, r, o)
+	}
 	if g.cachedByCookie && o.found.Line != "" {
 		o.key = o.found.Line
 	} else if isKept(g, r, o) {

@@ -133,6 +133,7 @@ type gate struct {
 	cachedByCookie        bool // the Cookie line alone decides
 	onlyTerminals         bool // moreover, nobody is admitted without a good token
 	headersPerTerminal    bool // all tokens of a terminal get the same headers
+	renews                bool // tokens that are due are made anew
 }
 
 // newGate makes the gate in front of an app, and looks at the world once. What is open
@@ -160,6 +161,7 @@ func newGate(m *middleware, label string, rules access.Rules, app *appRoute) *ga
 	g.cachedByCookieAndPath = p.Locations.Header == "" && p.Locations.Query == "" && (app != nil || p.Activity == nil)
 	g.cachedByCookie = g.cachedByCookieAndPath && len(rules) == 1 && rules[0].Access == access.Private
 	g.onlyTerminals = g.cachedByCookie && !p.PassPreflight
+	g.renews = p.Pairing != nil && p.Pairing.Renew > 0
 	g.self = g
 	sources := &snapshot.Sources{Keys: p.Keys, Terminals: p.Terminals, Refresh: p.Refresh, Forgets: p.Activity != nil}
 	if app != nil {

@@ -149,7 +149,7 @@ func cached(g *gate, r *http.Request, rule *access.Rule) *cache.Decision {
 		return nil
 	}
 	d := cache.Find(g.cache, key)
-	if d == nil ||
+	if d == nil || d.Due != 0 && isDue(r, d.Due) ||
 		// guard: nor what was remembered of it
 		(r.Method != "GET" ||
 			origin.IsFramed(r.Header)) && // guard: a frame is guarded though its token was seen before

@@ -28,6 +28,9 @@ type Decision struct {
 	// User and Mark go with the request: see access.Set.
 	User *url.Userinfo
 	Mark *http.Response
+	// Due is from when on whoever opens a page is given the token anew, in seconds since
+	// 1970; 0: never.
+	Due int64
 }
 
 // Cache holds one middleware's decisions, by all that they hang on. Decisions is read

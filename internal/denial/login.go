@@ -57,12 +57,7 @@ func Path(l *Login) string {
 // is answered here. A frame is: login pages forbid being framed, and then nothing would be seen. So
 // is what is fetched before anyone asks for it: it would begin to log in.
 func Location(l *Login, r *http.Request) string {
-	if r.Method != "GET" && r.Method != "HEAD" || !IsNavigation(r) {
-		return ""
-	}
-	h := r.Header
-	dest := h["Sec-Fetch-Dest"]
-	if len(dest) > 0 && dest[0] != "document" || h["Sec-Purpose"] != nil || h["Purpose"] != nil || h["X-Moz"] != nil {
+	if !IsOpening(r) {
 		return ""
 	}
 	page := address.Page(r)
@@ -70,6 +65,17 @@ func Location(l *Login, r *http.Request) string {
 		return ""
 	}
 	return strings.ReplaceAll(l.text, "{url}", url.QueryEscape(page))
+}
+
+// IsOpening reports whether a person's browser opens a page now, in a window of its own: not
+// in a frame, and not before anyone has asked for it.
+func IsOpening(r *http.Request) bool {
+	if r.Method != "GET" && r.Method != "HEAD" || !IsNavigation(r) {
+		return false
+	}
+	h := r.Header
+	dest := h["Sec-Fetch-Dest"]
+	return (len(dest) == 0 || dest[0] == "document") && h["Sec-Purpose"] == nil && h["Purpose"] == nil && h["X-Moz"] == nil
 }
 
 // IsAt reports whether the request asks for the login page itself, which would send a

@@ -14,3 +14,15 @@ func IsTokenless(c *Locations, r *http.Request) bool {
 	}
 	return cookie == nil || c.Cookie == "" || !strings.Contains(cookie[0], c.Cookie)
 }
+
+// IsSole reports whether a request carries one token, in the only cookie of the name.
+func IsSole(c *Locations, r *http.Request, found *Found) bool {
+	if found.Line != "" {
+		return true
+	}
+	if len(found.Tokens) != 1 || !found.Tokens[0].ByCookie {
+		return false
+	}
+	values, _, ok := Cut(c, strings.Join(r.Header["Cookie"], "; "))
+	return ok && len(values) == 1
+}

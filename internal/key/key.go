@@ -63,6 +63,12 @@ func Sign(k *Key, signed string) string {
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 
+// IsShared reports whether the key is a shared secret, so that what it verifies it could have
+// signed.
+func IsShared(k *Key) bool {
+	return k.secret != nil
+}
+
 // Derive makes a key for another purpose of a shared secret: HMAC-SHA-256 of that label; nil
 // where the key is a public one.
 func Derive(k *Key, label string) []byte {

@@ -16,6 +16,7 @@ import (
 	"github.com/getportal/ptlauth/internal/key"
 	"github.com/getportal/ptlauth/internal/option"
 	"github.com/getportal/ptlauth/internal/origin"
+	"github.com/getportal/ptlauth/internal/pairing"
 	"github.com/getportal/ptlauth/internal/portal"
 	"github.com/getportal/ptlauth/internal/terminal"
 	"github.com/getportal/ptlauth/internal/token"
@@ -35,6 +36,7 @@ type Policy struct {
 	Origins       *origin.Guard
 	Strip         *header.Strip
 	Refresh       time.Duration
+	Pairing       *pairing.Settings // nil: devices are not paired here
 }
 
 // Read makes the policy that the options say, by their names, and reports everything that
@@ -52,6 +54,7 @@ func Read(options map[string]interface{}, report *option.Report) *Policy {
 		Login:         denial.ReadLogin(top),
 		PassPreflight: top.Bool("passPreflight", false),
 		Origins:       origin.Read(top),
+		Pairing:       pairing.Read(top),
 		Refresh:       top.Duration("refresh", 2*time.Second),
 	}
 	section := top.Section("token")

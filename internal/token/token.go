@@ -347,6 +347,43 @@ func Digits(t *Token) map[string]interface{} {
 	return claims
 }
 
+// Issued is when the token was issued, by its iat, in seconds since 1970; 0: it does not say.
+func Issued(t *Token) int64 {
+	value := t.claims["iat"]
+	digits, ok := value.(json.Number)
+	if ok {
+		f, _ := digits.Float64()
+		return date(f)
+	}
+	return date(value)
+}
+
+// IsBare reports whether a token that satisfies the rules says nothing but whose it is, when
+// it was issued, and what the rules ask of every token.
+func IsBare(t *Token, rules *Rules) bool {
+	subject := "sub"
+	if len(rules.subjects) > 0 {
+		subject = rules.subjects[0]
+	}
+	known := 0
+	text, ok := t.claims[subject].(string)
+	if ok && text == t.Subject {
+		known++
+	}
+	if Issued(t) > 0 {
+		known++
+	}
+	issuer, ok := t.claims["iss"].(string)
+	if ok && rules.Issuer != "" && issuer == rules.Issuer && subject != "iss" {
+		known++
+	}
+	audience, ok := t.claims["aud"].(string)
+	if ok && len(rules.Audience) > 0 && audience == rules.Audience[0] {
+		known++
+	}
+	return known == len(t.claims)
+}
+
 func complete(t *Token, rules *Rules, now int64) (*Token, string) {
 	problem := timeProblem(t, rules, now)
 	if problem == "" {

@@ -1,0 +1,58 @@
+package ptlauth
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/getportal/ptlauth/internal/denial"
+	"github.com/getportal/ptlauth/internal/extractor"
+	"github.com/getportal/ptlauth/internal/pairing"
+)
+
+// A token is made anew in the place of a page, never beside one: a header that is added to
+// an app's answer is lost by `retry`, carried off by 103 Early Hints, dropped by `errors`, and
+// handed to the next visitor by whoever caches the page.
+
+// setDue finds out whether, and from when on, an admitted token is to be made anew.
+func setDue(g *gate, r *http.Request, o *outcome) {
+	v := o.result
+	if !o.snapshot.Complete || // guard: no token is renewed with another secret than the first
+		!extractor.IsSole(g.policy.Locations, r, o.found) { // guard: only a token that came by the only cookie of the name is renewed
+		return
+	}
+	o.due = pairing.Due(g.policy.Pairing, o.snapshot.Keys, g.policy.TokenRules, v.Token, v.Text)
+	o.isDue = o.due != 0 && isDue(r, o.due)
+}
+
+// isDue reports whether a browser opens a page, so that a token which is due from then on is
+// made anew. Each that sends its visitor's cookie then says Upgrade-Insecure-Requests, by which
+// serveSlow is reached though the token is remembered.
+func isDue(r *http.Request, due int64) bool {
+	return r.Header["Upgrade-Insecure-Requests"] != nil && r.Method == "GET" &&
+		denial.IsOpening(r) && // guard: nothing but a page is asked for twice
+		time.Now().Unix() >= due
+}
+
+// renew has the browser keep a new token and ask for the same page again, and reports whether
+// it did. The token goes to whoever sent the one before, and nobody may keep the answer.
+func renew(g *gate, w http.ResponseWriter, r *http.Request, o *outcome) bool {
+	p := g.policy
+	now := time.Now()
+	page := pairing.SamePage(r)
+	if page == "" || !pairing.MayRenew("", o.result.Text, now) {
+		return false
+	}
+	fresh := pairing.Token(o.snapshot.Keys, p.TokenRules, o.result.Token.Subject, now.Unix())
+	if fresh == "" {
+		return false
+	}
+	hide(g, r, o)
+	r.URL.User = o.set.User
+	h := w.Header()
+	h["Cache-Control"] = []string{"no-store"} // guard: nobody keeps an answer with a new token
+	h["Vary"] = append(h["Vary"], "Cookie")
+	h["Location"] = []string{page}
+	pairing.Replace(w, r, p.Pairing, p.Locations, fresh)
+	w.WriteHeader(http.StatusTemporaryRedirect)
+	return true
+}
