@@ -37,6 +37,9 @@ func serveLong(g *gate, w http.ResponseWriter, r *http.Request, o *outcome) {
 		Values: o.set.Values,
 		Until:  until(o),
 	}
+	if o.result.ByCookie {
+		s.Terminal = o.result.Token.Subject
+	}
 	d := remove(g, r, o)
 	number, isDoubtful := socket.Add(g.sockets, g.self, o.snapshot.World, s)
 	defer socket.Remove(g.sockets, number)

@@ -184,9 +184,9 @@ func newHandler(shared *gate, next http.Handler, router *appHandlers) http.Handl
 	g.router = router
 	switch {
 	case g.cachedByCookie:
-		return byCookie(g)
+		return ownPaths(g, byCookie(g))
 	case g.cachedByCookieAndPath:
-		return byPath(g)
+		return ownPaths(g, byPath(g))
 	}
-	return byAll(g)
+	return ownPaths(g, byAll(g))
 }

@@ -37,6 +37,9 @@ func isDue(r *http.Request, due int64) bool {
 // it did. The token goes to whoever sent the one before, and nobody may keep the answer.
 func renew(g *gate, w http.ResponseWriter, r *http.Request, o *outcome) bool {
 	p := g.policy
+	if pairing.IsElsewhere(p.Pairing, r) {
+		return renewElsewhere(g, w, r, o)
+	}
 	now := time.Now()
 	page := pairing.SamePage(r)
 	if page == "" || !pairing.MayRenew("", o.result.Text, now) {
@@ -46,13 +49,31 @@ func renew(g *gate, w http.ResponseWriter, r *http.Request, o *outcome) bool {
 	if fresh == "" {
 		return false
 	}
+	pairing.Replace(w, r, p.Pairing, p.Locations, fresh)
+	redirect(g, w, r, o, page)
+	return true
+}
+
+// renewElsewhere sends the browser to the only host that makes cookies, which sends it back.
+func renewElsewhere(g *gate, w http.ResponseWriter, r *http.Request, o *outcome) bool {
+	location := pairing.RenewalAddress(g.policy.Pairing, r)
+	if location == "" || !pairing.MayRenew("elsewhere ", o.result.Text, time.Now()) {
+		return false
+	}
+	redirect(g, w, r, o, location)
+	return true
+}
+
+// redirect asks a browser to ask again, with the cookie that it has by then.
+func redirect(g *gate, w http.ResponseWriter, r *http.Request, o *outcome, location string) {
 	hide(g, r, o)
-	r.URL.User = o.set.User
+	r.URL.User = nil
+	if o.set != nil {
+		r.URL.User = o.set.User
+	}
 	h := w.Header()
 	h["Cache-Control"] = []string{"no-store"} // guard: nobody keeps an answer with a new token
 	h["Vary"] = append(h["Vary"], "Cookie")
-	h["Location"] = []string{page}
-	pairing.Replace(w, r, p.Pairing, p.Locations, fresh)
+	h["Location"] = []string{location}
 	w.WriteHeader(http.StatusTemporaryRedirect)
-	return true
 }

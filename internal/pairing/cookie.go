@@ -131,7 +131,11 @@ func isLoopback(host string) bool {
 
 // hostName is the request's host in lower case, without port and brackets.
 func hostName(r *http.Request) string {
-	host := strings.ToLower(address.Host(r, ""))
+	return withoutPort(address.Host(r, ""))
+}
+
+func withoutPort(host string) string {
+	host = strings.ToLower(host)
 	name, _, err := net.SplitHostPort(host)
 	if err != nil {
 		name = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")

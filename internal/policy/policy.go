@@ -36,6 +36,7 @@ type Policy struct {
 	Origins       *origin.Guard
 	Strip         *header.Strip
 	Refresh       time.Duration
+	Contact       string
 	Pairing       *pairing.Settings // nil: devices are not paired here
 }
 

@@ -21,6 +21,9 @@ type Socket struct {
 	Values []string
 	// Until is when the token expires, in seconds since 1970; 0: never.
 	Until int64
+	// Terminal is the id of the device whose cookie it was opened with; empty: it was opened
+	// otherwise.
+	Terminal string
 }
 
 // Set holds the sockets that one owner judges. A reload makes a new owner for the same set.
@@ -122,6 +125,17 @@ func EndAll(s *Set) {
 	defer s.mutex.Unlock()
 	for _, one := range s.open {
 		one.End()
+	}
+}
+
+// EndOf ends those that were opened with a device's cookie.
+func EndOf(s *Set, terminal string) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	for _, one := range s.open {
+		if one.Terminal == terminal && terminal != "" { // guard: a sign-out ends nobody else's WebSocket
+			one.End()
+		}
 	}
 }
 

@@ -108,3 +108,23 @@ func TestOwner(t *testing.T) {
 		t.Error("something is still open")
 	}
 }
+
+func TestEndOf(t *testing.T) {
+	s := &Set{}
+	own, ownEnded := one(0)
+	own.Terminal = "phone"
+	other, otherEnded := one(0)
+	other.Terminal = "tablet"
+	header, headerEnded := one(0)
+	for _, socket := range []*Socket{own, other, header} {
+		Add(s, "owner", 1, socket)
+	}
+	EndOf(s, "")
+	if headerEnded() {
+		t.Error("what was opened without a cookie ends for nobody")
+	}
+	EndOf(s, "phone")
+	if !ownEnded() || otherEnded() || headerEnded() {
+		t.Errorf("ended: its own %v, another's %v, one without a cookie %v", ownEnded(), otherEnded(), headerEnded())
+	}
+}

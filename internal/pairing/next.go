@@ -1,0 +1,86 @@
+package pairing
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/getportal/ptlauth/internal/address"
+)
+
+// maxNext bounds the address of a page that was wanted, in bytes.
+const maxNext = 4096
+
+// Next is where a visitor goes on to, of what a request asks for: a reference within its own
+// origin, as it stands; or, with `pairing.host`, an address of a host below the domain. Empty:
+// there is none, or it leads elsewhere.
+func Next(s *Settings, r *http.Request, text string) string {
+	if text == "" || len(text) > maxNext ||
+		isOdd(text) { // guard: nobody is led to what browsers take for another site
+		return ""
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.User != nil || u.Opaque != "" {
+		return ""
+	}
+	if u.Scheme == "" && u.Host == "" &&
+		!strings.HasPrefix(text, "//") { // guard: three slashes are two
+		return text
+	}
+	if s.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+		return ""
+	}
+	if u.Scheme == "http" && IsSecure(r) { // guard: nobody is led from https to where anyone can listen
+		return ""
+	}
+	if !address.IsHost(u.Host) ||
+		!isBelow(strings.ToLower(u.Hostname()), s.Domain) { // guard: nobody is led to a host that is not below the domain
+		return ""
+	}
+	return u.String()
+}
+
+// IsElsewhere reports whether cookies are made on another host than the request's alone.
+func IsElsewhere(s *Settings, r *http.Request) bool {
+	return s.Host != "" && hostName(r) != withoutPort(s.Host)
+}
+
+// Address is where the own paths are on the only host that makes cookies.
+func Address(s *Settings, r *http.Request) string {
+	scheme := "http://"
+	if IsSecure(r) {
+		scheme = "https://"
+	}
+	return scheme + s.Host + s.Path
+}
+
+// RenewalAddress is where a visitor of another host is given a new token, and from where the
+// way leads back to the page; empty where it would not.
+func RenewalAddress(s *Settings, r *http.Request) string {
+	page := address.Page(r)
+	// A long one is cut.
+	if page == "" || !strings.HasSuffix(page, r.URL.RequestURI()) {
+		return ""
+	}
+	_, rest, _ := strings.Cut(page, "://")
+	scheme, _, _ := strings.Cut(Address(s, r), "://")
+	page = Next(s, r, scheme+"://"+rest)
+	if page == "" {
+		return ""
+	}
+	return Address(s, r) + "?renew=1&next=" + url.QueryEscape(page)
+}
+
+// isOdd reports bytes that browsers drop, or take for a slash.
+func isOdd(text string) bool {
+	return strings.IndexFunc(text, isOddRune) >= 0
+}
+
+func isOddRune(r rune) bool {
+	return r <= ' ' || r == '\\' || r >= 0x7f
+}
+
+// isBelow reports whether a host is a domain's own, or below it.
+func isBelow(host, domain string) bool {
+	return domain != "" && (host == domain || strings.HasSuffix(host, "."+domain))
+}
