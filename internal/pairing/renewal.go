@@ -13,11 +13,10 @@ import (
 // Due is from when on a good token is to be made anew, in seconds since 1970; 0: never. It is
 // where the token is older than `pairing.renew`, or of another shared secret than the first.
 //
-// Whatever has an end keeps it, and what says more than we would write is somebody else's: a
-// pass for 90 days would have no end, and an identity provider's hour would become ours.
+// What says more than we would write is somebody else's, and what has an end keeps it: a pass
+// for 90 days would have none, and an identity provider's hour would become ours.
 func Due(s *Settings, keys []*key.Key, rules *token.Rules, t *token.Token, text string) int64 {
 	if s.Renew <= 0 ||
-		t.Until != 0 || // guard: a token that ends is never renewed
 		!token.IsBare(t, rules) { // guard: a token that says more than ours is never renewed
 		return 0
 	}
