@@ -20,7 +20,7 @@ func act(g *gate, w http.ResponseWriter, r *http.Request, o *outcome) {
 		return
 	}
 	h := r.Header
-	if o.decision != nil || g.policy.Activity != nil || h["Upgrade"] != nil || h["Cache-Control"] != nil || o.isDue {
+	if o.decision != nil || g.policy.Activity != nil || h["Upgrade"] != nil || h["Cache-Control"] != nil || o.isDue || o.isOwn {
 		actSlow(g, w, r, o)
 		return
 	}
@@ -32,6 +32,10 @@ func act(g *gate, w http.ResponseWriter, r *http.Request, o *outcome) {
 func actSlow(g *gate, w http.ResponseWriter, r *http.Request, o *outcome) {
 	if o.decision != nil {
 		send(g, w, r, o.decision)
+		return
+	}
+	if o.isOwn {
+		serveOwn(g, w, r, o)
 		return
 	}
 	if o.isDue && renew(g, w, r, o) {
@@ -139,6 +143,10 @@ func use(g *gate, r *http.Request, o *outcome) activity.Use {
 func deny(g *gate, w http.ResponseWriter, r *http.Request, o *outcome) {
 	if o.isOutdated {
 		reopen(g, w, r)
+		return
+	}
+	if o.isOwn {
+		serveOwn(g, w, r, o)
 		return
 	}
 	v := o.result

@@ -286,8 +286,38 @@ type Config struct {
 	//   - strip (one or several names): further headers to take out; NAME* for a family, -NAME to let a known one through
 	Strip interface{} `json:"strip,omitempty"`
 
-	// Pairing.
+	// Pairing lets devices in by a link or a code that is good once, which `ptl pair` writes
+	// into terminals.file (docs/ptl.md), and keeps them in. ptlauth then answers some paths
+	// itself, below path: pair, pair/used, out (sign out), me (who the visitor is, as JSON) and
+	// path itself (this device). They have one spelling.
+	//
+	//	pairing:
+	//	  enabled: true
+	//
+	// The cookie is the host's alone. With domain it is sent to all hosts below that, and would
+	// be a credential for all of them: then host is required, a name below the domain with
+	// nothing but this middleware behind it, where alone codes are taken and the cookie is
+	// made. onApps takes short codes on the apps' hosts too, whose scripts could then read them.
+	//
+	// A token that is older than renew, or of another shared secret than the first, is made
+	// anew when a person opens a page: nobody is logged out by time, or by a rotation. That is
+	// so for tokens as they are made here alone, and not for those with an exp.
+	//
+	// It needs terminals.file, a shared secret and a cookie, and rules that its own tokens pass.
+	//
+	//   - pairing (boolean or a group): let devices in by a code
+	//   - pairing.enabled (boolean, default true): switch the group off
+	//   - pairing.path (path, default /.ptl/): where the own pages are
+	//   - pairing.domain (domain): whose hosts all get the cookie
+	//   - pairing.host (host): with domain, the only host where devices are paired
+	//   - pairing.onApps (boolean, default false): with host, take short codes on the apps' hosts too
+	//   - pairing.renew (duration, default 720h): how old a token may become before it is made anew; 0: never
 	Pairing interface{} `json:"pairing,omitempty"`
+
+	// Pages says what the pages that people see instead of the app tell beside the rest.
+	//
+	//   - pages.contact (text): whom to ask: a name, an address, a telephone number
+	Pages interface{} `json:"pages,omitempty"`
 
 	// Unknown catches what Traefik's decoder would ignore, so that it is reported.
 	Unknown map[string]interface{} `json:"-" mapstructure:",remain"`
@@ -327,6 +357,7 @@ func options(config *Config, report *option.Report) map[string]interface{} {
 		"trustedOrigins":        config.TrustedOrigins,
 		"strip":                 config.Strip,
 		"pairing":               config.Pairing,
+		"pages":                 config.Pages,
 	}
 	for _, name := range option.Names(config.Unknown) {
 		value := config.Unknown[name]

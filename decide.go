@@ -36,6 +36,9 @@ type outcome struct {
 	due int64
 	// isDue reports that it is to be now, in the place of the page that is asked for.
 	isDue bool
+	// own is which of the own paths is asked for, if isOwn.
+	own   string
+	isOwn bool
 	// isOutdated reports that the app was changed, so that another gate has to decide.
 	isOutdated bool
 }
@@ -51,7 +54,7 @@ func decide(g *gate, r *http.Request, rule *access.Rule) *outcome {
 		}
 	}
 	found := extractor.FindFast(g.policy.Locations, r.Header["Cookie"])
-	if found == nil || !current.Ready || rule.Access == access.Peer || r.Method == "CONNECT" {
+	if found == nil || !current.Ready || rule.Access >= access.Peer || r.Method == "CONNECT" {
 		return decideSlow(g, r, rule, current)
 	}
 	v := authn.Judge(g.policy, current, found.Only, true)
@@ -87,6 +90,9 @@ func decideSlow(g *gate, r *http.Request, rule *access.Rule, current *snapshot.S
 		o.result = authn.Denied(http.StatusServiceUnavailable, denial.NoToken, "the app was changed")
 		return o
 	}
+	if rule.Access == access.Own && decideOwn(g, r, o) {
+		return o
+	}
 	o.result = authn.Identify(g.policy, current, r, o.found)
 	if r.Response != nil && o.result.Status == http.StatusUnauthorized && takeOver(g, r, o) {
 		return o
@@ -95,7 +101,7 @@ func decideSlow(g *gate, r *http.Request, rule *access.Rule, current *snapshot.S
 		denyOrAnonymous(g, r, o)
 		return o
 	}
-	if rule.Access == access.Peer {
+	if o.rule.Access == access.Peer {
 		o.result = authn.Denied(http.StatusUnauthorized, denial.NoToken, "the path is for peers, and there are none")
 	}
 	conclude(g, r, o)

@@ -1,58 +1,137 @@
 package ptlauth
 
 import (
+	"encoding/json"
 	"net/http"
+	"net/url"
 	"strings"
 
+	"github.com/getportal/ptlauth/internal/access"
+	"github.com/getportal/ptlauth/internal/address"
 	"github.com/getportal/ptlauth/internal/authn"
-	"github.com/getportal/ptlauth/internal/denial"
-	"github.com/getportal/ptlauth/internal/extractor"
-	"github.com/getportal/ptlauth/internal/header"
-	"github.com/getportal/ptlauth/internal/origin"
-	"github.com/getportal/ptlauth/internal/snapshot"
+	"github.com/getportal/ptlauth/internal/pairing"
 )
 
-func ownPaths(g *gate, h http.Handler) http.Handler {
-	if g.policy.Pairing == nil {
-		return h
+// decideOwn is for a path that ptlauth answers itself, and reports whether it is one. Who asks
+// is found out, and what becomes of it is up to whoever answers.
+func decideOwn(g *gate, r *http.Request, o *outcome) bool {
+	own := pairing.Own(g.policy.Pairing, r)
+	if own == pairing.NotOwn {
+		o.rule = access.Find(g.policy.Rules, r)
+		return false
 	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !strings.HasPrefix(r.URL.Path, g.policy.Pairing.Path) || r.URL.RawPath != "" {
-			h.ServeHTTP(w, r)
-			return
-		}
-		header.Clean(g.stripper, r.Header)
-		current := snapshot.Now(g.keeper)
-		o := &outcome{snapshot: current, rule: g.rules[0]}
-		o.found = extractor.Find(g.policy.Locations, r)
-		o.result = authn.Identify(g.policy, current, r, o.found)
-		switch strings.TrimPrefix(r.URL.Path, g.policy.Pairing.Path) {
-		case "":
-			showDevice(g, w, r, o)
-		case "out":
-			if r.Method != "GET" && r.Method != "HEAD" && r.Method != "POST" {
-				denial.Write(w, r, 405, "")
-				return
-			}
-			if r.Method == "POST" {
-				if site := r.Header.Get("Sec-Fetch-Site"); site != "same-origin" && (site != "" || len(r.Header["Origin"]) == 0 || !origin.IsOwn(r, r.Header["Origin"][0])) {
-					denial.Write(w, r, 403, "")
-					return
-				}
-				r.Body = http.MaxBytesReader(w, r.Body, 4096)
-				_ = r.ParseForm()
-				signOut(g, w, r, o)
-			} else {
-				askOut(g, w, r, o)
-			}
-		case "me":
-			if r.Method != "GET" && r.Method != "HEAD" {
-				denial.Write(w, r, 405, "")
-				return
-			}
-			tellMe(g, w, r, o)
-		default:
-			denial.Write(w, r, 404, "")
-		}
-	})
+	o.result = authn.Identify(g.policy, o.snapshot, r, o.found)
+	if o.snapshot.Ready { // guard: what cannot be known is not answered
+		o.own = own
+		o.isOwn = true
+	}
+	return true
+}
+
+// methods are those of the own paths.
+var methods = map[string]string{
+	pairing.Device: "GET, HEAD", pairing.Me: "GET, HEAD", pairing.Used: "POST",
+	pairing.Pair: "GET, HEAD, POST", pairing.Out: "GET, HEAD, POST",
+}
+
+// visit is a request for an own path.
+type visit struct {
+	gate    *gate
+	w       http.ResponseWriter
+	r       *http.Request
+	outcome *outcome
+}
+
+// serveOwn answers an own path.
+func serveOwn(g *gate, w http.ResponseWriter, r *http.Request, o *outcome) {
+	v := &visit{gate: g, w: w, r: r, outcome: o}
+	allowed := methods[o.own]
+	if r.Method != "GET" && r.Method != "HEAD" && r.Method != "POST" || !strings.Contains(allowed, r.Method) {
+		w.Header()["Allow"] = []string{allowed}
+		refuse(v, http.StatusMethodNotAllowed)
+		return
+	}
+	s := g.policy.Pairing
+	isElsewhere := pairing.IsElsewhere(s, r)
+	switch {
+	case o.own == pairing.Me:
+		tellMe(g, w, r, o)
+	case o.own == pairing.Used:
+		tellUse(v)
+	case isElsewhere &&
+		(o.own != pairing.Pair || !s.OnApps): // guard: an app's host takes no code unless apps are trusted
+		leadHome(v)
+	case r.Method == "POST" && !pairing.IsFromOwnPage(r): // guard: another origin's page pairs nobody, and signs nobody out
+		refuse(v, http.StatusForbidden)
+	case o.own == pairing.Device:
+		showDevice(g, w, r, o)
+	case r.Method != "POST" && o.own == pairing.Pair:
+		showPairing(v)
+	case r.Method != "POST":
+		askOut(g, w, r, o)
+	default:
+		takeForm(v)
+	}
+}
+
+// takeForm reads what a person has sent.
+func takeForm(v *visit) {
+	fields, status := pairing.ReadForm(v.w, v.r)
+	if status != 0 {
+		refuse(v, status)
+		return
+	}
+	if v.outcome.own == pairing.Out {
+		signOut(v.gate, v.w, v.r, v.outcome)
+		return
+	}
+	takeCode(v, newAttempt(v, fields))
+}
+
+// refuse answers what no page of ours sends. The tokens are out of the request by then, as
+// with a denial.
+func refuse(v *visit, status int) {
+	leave(v)
+	http.Error(v.w, http.StatusText(status), status)
+}
+
+// leave takes out of a request what nobody else may see, and out of caches what is answered.
+func leave(v *visit) {
+	hide(v.gate, v.r, v.outcome)
+	v.r.URL.User = nil
+	v.w.Header()["Cache-Control"] = []string{"no-store"}
+}
+
+func seeOther(v *visit, location string) {
+	leave(v)
+	v.w.Header()["Location"] = []string{location}
+	v.w.WriteHeader(http.StatusSeeOther)
+}
+
+// leadHome leads from an app's host to the one where devices are paired, and from there back.
+func leadHome(v *visit) {
+	s, r := v.gate.policy.Pairing, v.r
+	location := pairing.Address(s, r)
+	scheme, _, _ := strings.Cut(location, "://")
+	root := scheme + "://" + address.Host(r, scheme)
+	next := pairing.Next(s, r, r.URL.Query().Get("next"))
+	if next == "" || strings.HasPrefix(next, "/") {
+		next = root + "/" + strings.TrimPrefix(next, "/")
+	}
+	seeOther(v, location+v.outcome.own+"?next="+url.QueryEscape(next))
+}
+
+// tell answers a program.
+func tell(v *visit, answer map[string]interface{}) {
+	text, err := json.Marshal(answer)
+	if err != nil {
+		refuse(v, http.StatusInternalServerError)
+		return
+	}
+	leave(v)
+	h := v.w.Header()
+	h["Content-Type"] = []string{"application/json"}
+	h["X-Content-Type-Options"] = []string{"nosniff"}
+	v.w.WriteHeader(http.StatusOK)
+	_, _ = v.w.Write(append(text, '\n'))
 }

@@ -160,6 +160,9 @@ func newGate(m *middleware, label string, rules access.Rules, app *appRoute) *ga
 	// Where apps are told of by their hosts, a decision holds for one host.
 	g.cachedByCookieAndPath = p.Locations.Header == "" && p.Locations.Query == "" && (app != nil || p.Activity == nil)
 	g.cachedByCookie = g.cachedByCookieAndPath && len(rules) == 1 && rules[0].Access == access.Private
+	if p.Pairing != nil {
+		g.rules = access.WithOwn(rules, p.Pairing.Path)
+	}
 	g.onlyTerminals = g.cachedByCookie && !p.PassPreflight
 	g.renews = p.Pairing != nil && p.Pairing.Renew > 0
 	g.self = g
@@ -183,10 +186,10 @@ func newHandler(shared *gate, next http.Handler, router *appHandlers) http.Handl
 	g.next = next
 	g.router = router
 	switch {
-	case g.cachedByCookie:
-		return ownPaths(g, byCookie(g))
+	case g.cachedByCookie && len(g.rules) == 1:
+		return byCookie(g)
 	case g.cachedByCookieAndPath:
-		return ownPaths(g, byPath(g))
+		return byPath(g)
 	}
-	return ownPaths(g, byAll(g))
+	return byAll(g)
 }

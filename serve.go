@@ -163,7 +163,7 @@ func cached(g *gate, r *http.Request, rule *access.Rule) *cache.Decision {
 // or where another middleware of the chain has taken the token out.
 func cacheKey(g *gate, r *http.Request, rule *access.Rule) string {
 	cookie := r.Header["Cookie"]
-	if len(cookie) > 1 || r.Response != nil {
+	if len(cookie) > 1 || r.Response != nil || rule.Access == access.Own {
 		return ""
 	}
 	if rule.Access == access.Public && extractor.IsTokenless(g.policy.Locations, r) {

@@ -139,6 +139,21 @@ func Sorted(rules Rules) Rules {
 	return rules
 }
 
+// WithOwn are the rules and one for the paths that begin with that, which ptlauth may answer
+// itself.
+func WithOwn(rules Rules, path string) Rules {
+	own := &Rule{Prefix: path, Access: Own, CacheKey: "\t" + path + "\n"}
+	all := make(Rules, 0, len(rules)+1)
+	for i, rule := range rules {
+		if goesBefore(own, rule) {
+			all = append(all, own)
+			return append(all, rules[i:]...)
+		}
+		all = append(all, rule)
+	}
+	return append(all, own)
+}
+
 func goesBefore(a, b *Rule) bool {
 	if len(a.Prefix) != len(b.Prefix) {
 		return len(a.Prefix) > len(b.Prefix)

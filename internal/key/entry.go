@@ -102,6 +102,16 @@ func readEntry(s *option.Section) *Entry {
 	return readFile(s, name, text, d)
 }
 
+// HasShared reports whether one of them is a shared secret, with which tokens can be made too.
+func HasShared(entries []*Entry) bool {
+	for _, e := range entries {
+		if strings.HasPrefix(e.kind, "secret") {
+			return true
+		}
+	}
+	return false
+}
+
 // readFixed reads a key that stands in the configuration itself.
 func readFixed(s *option.Section, name, text string, d spec) *Entry {
 	parsed, problem := parser(name, d)([]byte(text))

@@ -8,7 +8,9 @@ import (
 	"github.com/getportal/ptlauth/internal/token"
 )
 
-// Token makes a token.
+// Token makes the token of a terminal, issued at that time, in seconds since 1970, with the
+// first shared secret among the keys; empty where there is none. It says whose it is, when it
+// was issued, and what the rules ask of every token; it does not end.
 func Token(keys []*key.Key, rules *token.Rules, subject string, at int64) string {
 	for _, k := range keys {
 		if !key.IsShared(k) {
@@ -18,10 +20,30 @@ func Token(keys []*key.Key, rules *token.Rules, subject string, at int64) string
 		if k.ID != "" {
 			header["kid"] = k.ID
 		}
-		head, _ := json.Marshal(header)
-		claims, _ := json.Marshal(map[string]interface{}{"sub": subject, "iat": at})
-		signed := base64.RawURLEncoding.EncodeToString(head) + "." + base64.RawURLEncoding.EncodeToString(claims)
+		signed := segment(header) + "." + segment(token.Claims(rules, subject, at))
 		return signed + "." + key.Sign(k, signed)
 	}
 	return ""
+}
+
+func segment(members map[string]interface{}) string {
+	text, err := json.Marshal(members)
+	if err != nil {
+		return ""
+	}
+	return base64.RawURLEncoding.EncodeToString(text)
+}
+
+// Sample is a token as Token makes it, judged by the rules; else why it is not good. No secret
+// is needed for that.
+func Sample(rules *token.Rules, at int64) (*token.Token, string) {
+	t, problem := token.Open(segment(token.Claims(rules, "abc123", at)), rules, at)
+	if problem != "" {
+		return nil, problem
+	}
+	unmet := token.Unmet(rules.Require, t)
+	if unmet != "" {
+		return nil, "it does not satisfy require." + unmet
+	}
+	return t, ""
 }

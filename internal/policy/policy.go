@@ -5,6 +5,7 @@ package policy
 
 import (
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/getportal/ptlauth/internal/access"
@@ -36,8 +37,8 @@ type Policy struct {
 	Origins       *origin.Guard
 	Strip         *header.Strip
 	Refresh       time.Duration
-	Contact       string
 	Pairing       *pairing.Settings // nil: devices are not paired here
+	Contact       string            // whom pages say to ask; empty: nobody
 }
 
 // Read makes the policy that the options say, by their names, and reports everything that
@@ -58,17 +59,32 @@ func Read(options map[string]interface{}, report *option.Report) *Policy {
 		Pairing:       pairing.Read(top),
 		Refresh:       top.Duration("refresh", 2*time.Second),
 	}
+	pages := top.Section("pages")
+	p.Contact = readContact(pages)
+	pages.Unknown()
 	section := top.Section("token")
 	token.ReadSubject(p.TokenRules, section)
 	injected := access.Injected(p.Rules)
 	p.Locations = extractor.Read(section, injected)
 	p.Strip = header.ReadStrip(top, header.Reading{Injected: injected, Token: p.Locations.Header, Forward: p.Locations.Forward})
 	checkLogin(top, p)
+	checkPairing(top, p)
 	if p.Refresh < 100*time.Millisecond || p.Refresh > time.Hour {
 		top.Problem("refresh", "is not between 100ms and 1h")
 	}
 	top.Unknown()
 	return p
+}
+
+// maxContact bounds what pages say of whom to ask, in bytes.
+const maxContact = 200
+
+func readContact(s *option.Section) string {
+	contact := strings.TrimSpace(s.Text("contact", ""))
+	if len(contact) > maxContact || strings.ContainsAny(contact, "\r\n") {
+		s.Problem("contact", "is longer than a line of 200 characters: write a name, an address or a telephone number")
+	}
+	return contact
 }
 
 // Open looks at the files, asks the servers and reads the environment variables that a

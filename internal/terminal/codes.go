@@ -14,17 +14,19 @@ func addCodes(r *Registry, t *Terminal) {
 	if json.Unmarshal(content, &members) != nil {
 		return
 	}
-	ends, ok := members["ends"].(float64)
-	if !ok {
+	ends, isNumber := members["ends"].(float64)
+	watch, isText := members["watch"].(string)
+	if !isNumber || !isText || watch == "" {
 		return
 	}
 	t.Ends = int64(ends)
+	t.Pairing = watch
 	if r.codes == nil {
 		r.codes = map[string]*Terminal{}
 	}
-	for _, name := range []string{"link", "code", "watch"} {
-		addCode(r, t, members[name])
-	}
+	r.codes[watch] = t
+	addCode(r, t, members["link"])
+	addCode(r, t, members["code"])
 }
 
 func addCode(r *Registry, t *Terminal, value interface{}) {

@@ -29,6 +29,9 @@ type Terminal struct {
 	Codes json.RawMessage `json:"pairing"`
 	// Ends is until when its codes are good, in seconds since 1970.
 	Ends int64 `json:"-"`
+	// Pairing tells this pairing from others: what its watch code is recognised by; empty:
+	// there is none.
+	Pairing string `json:"-"`
 }
 
 // Registry is the list of paired terminals at one time. Without more, nobody is on it.
@@ -143,6 +146,11 @@ func readURL(s *option.Section, address string, stale time.Duration) *List {
 	return &List{address: address, stale: stale}
 }
 
+// IsFile reports whether the list is in a file.
+func IsFile(l *List) bool {
+	return l != nil && l.path != ""
+}
+
 // Open looks at the file, or begins to ask the server, that has the list.
 func Open(l *List) {
 	switch {
@@ -231,6 +239,14 @@ func Again(l *List, refresh time.Duration, subject string) *Terminal {
 		return nil
 	}
 	return Find(r, subject)
+}
+
+// Count is how many terminals are paired; -1: whoever has a good token is one.
+func Count(r *Registry) int {
+	if r.open {
+		return -1
+	}
+	return len(r.byID)
 }
 
 // Find returns the terminal that a token's sub names; nil when it is not paired.

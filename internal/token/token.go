@@ -358,13 +358,32 @@ func Issued(t *Token) int64 {
 	return date(value)
 }
 
+// Claims are those of a token that satisfies the rules, as far as one that we make can, for
+// that subject, issued at that time, in seconds since 1970.
+func Claims(rules *Rules, subject string, at int64) map[string]interface{} {
+	claims := map[string]interface{}{"iat": at}
+	if rules.Issuer != "" {
+		claims["iss"] = rules.Issuer
+	}
+	if len(rules.Audience) > 0 {
+		claims["aud"] = rules.Audience[0]
+	}
+	claims[SubjectClaim(rules)] = subject
+	return claims
+}
+
+// SubjectClaim is the claim that names the terminal in a token that we make.
+func SubjectClaim(rules *Rules) string {
+	if len(rules.subjects) > 0 {
+		return rules.subjects[0]
+	}
+	return "sub"
+}
+
 // IsBare reports whether a token that satisfies the rules says nothing but whose it is, when
 // it was issued, and what the rules ask of every token.
 func IsBare(t *Token, rules *Rules) bool {
-	subject := "sub"
-	if len(rules.subjects) > 0 {
-		subject = rules.subjects[0]
-	}
+	subject := SubjectClaim(rules)
 	known := 0
 	text, ok := t.claims[subject].(string)
 	if ok && text == t.Subject {

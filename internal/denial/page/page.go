@@ -9,10 +9,22 @@ import (
 type Name string
 
 const (
-	LeaveAsk Name = "leaveAsk"
-	Left     Name = "left"
-	Device   Name = "device"
-	NotKept  Name = "notKept"
+	Refused        Name = "refused"
+	Unpaired       Name = "unpaired"
+	Forbidden      Name = "forbidden"
+	NoApp          Name = "noApp"
+	TooManyHeaders Name = "tooManyHeaders"
+	Method         Name = "method"
+	NotReady       Name = "notReady"
+	Nobody         Name = "nobody"
+	Pair           Name = "pair"
+	Confirm        Name = "confirm"
+	Wrong          Name = "wrong"
+	Slow           Name = "slow"
+	NotKept        Name = "notKept"
+	Device         Name = "device"
+	LeaveAsk       Name = "leaveAsk"
+	Left           Name = "left"
 )
 
 type Data struct {
@@ -39,3 +51,7 @@ func Write(w http.ResponseWriter, r *http.Request, status int, name Name, d *Dat
 		_, _ = w.Write([]byte(string(name) + " " + html.EscapeString(d.Terminal) + " " + html.EscapeString(d.User)))
 	}
 }
+
+func Browser(userAgent string) string { return "a browser" }
+
+func InApp(userAgent string) string { return "" }

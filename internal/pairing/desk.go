@@ -1,0 +1,233 @@
+package pairing
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"net/http"
+	"sync"
+
+	"github.com/getportal/ptlauth/internal/key"
+	"github.com/getportal/ptlauth/internal/terminal"
+)
+
+const (
+	// maxSpent bounds how many pairings are remembered whose code was taken. Each is one that
+	// the operator has made.
+	maxSpent = 10_000
+	// spentFor is for how long after its end a pairing is remembered, in seconds: whoever
+	// pairs asks what became of it.
+	spentFor = 600
+	// maxNonce bounds what is looked at as a nonce, in bytes.
+	maxNonce = 64
+	// nonceCookie tells the browser that has taken a code from others.
+	nonceCookie = "ptl-pairing"
+)
+
+// Use is how a code was taken.
+type Use struct {
+	At      int64  // in seconds since 1970
+	Browser string // "Chrome on Android"
+	Address string // where it came from, as far as Traefik knows
+	nonce   string // hashed
+	ends    int64
+}
+
+// spent are the pairings whose code was taken, by Terminal.Pairing. They live through reloads.
+var spent struct {
+	mutex sync.Mutex
+	uses  map[string]*Use
+}
+
+// Find returns the terminal that one of its codes is meant for, and that may be paired at that
+// time, in seconds since 1970; nil: the code is good for nothing. Which kind a code is of, its
+// length says. What becomes of it takes the same time whatever is wrong.
+func Find(keys []*key.Key, r *terminal.Registry, code string, now int64) *terminal.Terminal {
+	kind := Link
+	if len(code) == ShortLength {
+		kind = Short
+	}
+	t := find(keys, r, kind, code)
+	if t == nil || t.Ends <= now { // guard: a code ends
+		return nil
+	}
+	return t
+}
+
+// find looks with every shared secret, so that a rotation kills no code.
+func find(keys []*key.Key, r *terminal.Registry, kind Kind, code string) *terminal.Terminal {
+	var found *terminal.Terminal
+	for _, k := range keys {
+		pairingKey := Key(k)
+		if pairingKey == nil {
+			continue
+		}
+		t := terminal.Awaited(r, MAC(pairingKey, kind, code))
+		if t != nil {
+			found = t
+		}
+	}
+	return found
+}
+
+// IsFree reports whether a terminal's code may still be taken by whoever has that nonce.
+func IsFree(t *terminal.Terminal, nonce string) bool {
+	spent.mutex.Lock()
+	defer spent.mutex.Unlock()
+	use := spent.uses[t.Pairing]
+	return use == nil || nonce != "" && use.nonce == hashed(nonce)
+}
+
+// Take takes a terminal's code for whoever has that nonce. It returns how it was taken, by the
+// same one perhaps before, whose answer was lost; nil: by another, or it cannot be taken now.
+func Take(t *terminal.Terminal, nonce string, u Use) *Use {
+	spent.mutex.Lock()
+	defer spent.mutex.Unlock()
+	use := spent.uses[t.Pairing]
+	u.nonce = hashed(nonce)
+	if use != nil && use.nonce != u.nonce { // guard: a code is good once
+		return nil
+	}
+	if use != nil {
+		return use
+	}
+	if len(spent.uses) >= maxSpent {
+		forgetSpent(u.At)
+	}
+	if len(spent.uses) >= maxSpent {
+		return nil
+	}
+	if spent.uses == nil {
+		spent.uses = map[string]*Use{}
+	}
+	u.ends = t.Ends
+	use = &u
+	spent.uses[t.Pairing] = use
+	return use
+}
+
+// forgetSpent forgets what nobody asks for any more; spent.mutex is held.
+func forgetSpent(now int64) {
+	for id, use := range spent.uses {
+		if use.ends+spentFor < now {
+			delete(spent.uses, id)
+		}
+	}
+}
+
+// What became of a pairing.
+const (
+	Unknown = "unknown" // there is none with that watch code
+	Waiting = "waiting" // nobody has taken its code yet
+	Taken   = "used"
+)
+
+// State is what became of the pairing with that watch code, and how its code was taken, if it
+// was.
+func State(keys []*key.Key, r *terminal.Registry, watch string) (string, *Use) {
+	t := find(keys, r, Watch, watch)
+	if t == nil {
+		return Unknown, nil
+	}
+	spent.mutex.Lock()
+	defer spent.mutex.Unlock()
+	use := spent.uses[t.Pairing]
+	if use == nil {
+		return Waiting, nil
+	}
+	return Taken, use
+}
+
+func hashed(nonce string) string {
+	sum := sha256.Sum256([]byte(nonce))
+	return string(sum[:])
+}
+
+// Nonce is the one that the request's browser was given; empty: none.
+func Nonce(r *http.Request) string {
+	cookie, err := r.Cookie(nonceCookie)
+	if err != nil || len(cookie.Value) > maxNonce {
+		return ""
+	}
+	return cookie.Value
+}
+
+// GiveNonce has a browser that has none keep one for a quarter of an hour. Without a path it
+// is sent back to the own pages alone, wherever a proxy has put them.
+func GiveNonce(w http.ResponseWriter, r *http.Request) {
+	if Nonce(r) != "" {
+		return
+	}
+	bytes := make([]byte, 16)
+	_, err := rand.Read(bytes)
+	if err != nil {
+		return
+	}
+	line := nonceCookie + "=" + base64.RawURLEncoding.EncodeToString(bytes) + "; Max-Age=900; HttpOnly; SameSite=Strict"
+	if IsSecure(r) {
+		line += "; Secure"
+	}
+	add(w, line)
+}
+
+const (
+	// maxWrong is how many wrong short codes one address may send in a minute. The security is
+	// in the codes' length, not in this.
+	maxWrong      = 5
+	wrongInterval = 60
+	// maxAddresses bounds how many addresses are remembered.
+	maxAddresses = 4096
+)
+
+// guess are the wrong short codes of one address, in the minute that began then.
+type guess struct {
+	began int64
+	count int
+}
+
+var guesses struct {
+	mutex sync.Mutex
+	known map[string]*guess
+}
+
+// WaitFor is in how many seconds an address may try another short code; 0: now.
+func WaitFor(address string, now int64) int64 {
+	guesses.mutex.Lock()
+	defer guesses.mutex.Unlock()
+	one := guesses.known[address]
+	if one == nil || now-one.began >= wrongInterval || one.count < maxWrong { // guard: wrong codes are counted
+		return 0
+	}
+	return one.began + wrongInterval - now
+}
+
+// CountWrong counts a wrong short code of that address.
+func CountWrong(address string, now int64) {
+	guesses.mutex.Lock()
+	defer guesses.mutex.Unlock()
+	one := guesses.known[address]
+	if one == nil && len(guesses.known) >= maxAddresses {
+		forgetGuesses(now)
+	}
+	if one == nil || now-one.began >= wrongInterval {
+		one = &guess{began: now}
+		if guesses.known == nil {
+			guesses.known = map[string]*guess{}
+		}
+		guesses.known[address] = one
+	}
+	one.count++
+}
+
+// forgetGuesses forgets those of the minutes before, and all where that is not enough;
+// guesses.mutex is held.
+func forgetGuesses(now int64) {
+	for address, one := range guesses.known {
+		if now-one.began >= wrongInterval {
+			delete(guesses.known, address)
+		}
+	}
+	if len(guesses.known) >= maxAddresses {
+		guesses.known = nil
+	}
+}
