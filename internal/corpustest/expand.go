@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 )
 
 var reference = regexp.MustCompile(`\$\{([^}]*)\}`)
@@ -57,6 +58,13 @@ func (e *expander) lookup(name string) (value string, ok bool) {
 		value, ok = e.tokens[token]
 		return value, ok
 	}
+	if kind, found := strings.CutPrefix(name, "code."); found {
+		return pairingCode(e.dir, kind)
+	}
+	if rest, found := strings.CutPrefix(name, "mac."); found {
+		kind, secret, _ := strings.Cut(rest, ".")
+		return pairingMAC(e.dir, kind, e.secrets[secret])
+	}
 	if digits, found := strings.CutPrefix(name, "byte."); found {
 		b, err := strconv.ParseUint(digits, 16, 8)
 		return string([]byte{byte(b)}), err == nil
@@ -75,7 +83,7 @@ func (e *expander) content(c *Content) string {
 	if c == nil {
 		return ""
 	}
-	return e.text(string(*c))
+	return e.text(timesFromNow(string(*c), time.Now()))
 }
 
 func (e *expander) texts(list []string) []string {

@@ -37,7 +37,14 @@ type Token struct {
 }
 
 // fromNow stands for a time, in seconds from now.
-var fromNow = regexp.MustCompile(`\{"now":(-?\d+)\}`)
+var fromNow = regexp.MustCompile(`\{"now": *(-?\d+)\}`)
+
+func timesFromNow(text string, at time.Time) string {
+	return fromNow.ReplaceAllStringFunc(text, func(match string) string {
+		offset, _ := strconv.ParseInt(fromNow.FindStringSubmatch(match)[1], 10, 64)
+		return strconv.FormatInt(at.Unix()+offset, 10)
+	})
+}
 
 // Mint makes every token of the keyring, as of the given time.
 func (k *Keyring) Mint(at time.Time) (map[string]string, error) {
@@ -107,10 +114,7 @@ func (m *mint) part(value json.RawMessage, text, otherwise *string) (string, err
 		if err := json.Compact(&compact, value); err != nil {
 			return "", err
 		}
-		return m.expand(fromNow.ReplaceAllStringFunc(compact.String(), func(match string) string {
-			offset, _ := strconv.ParseInt(fromNow.FindStringSubmatch(match)[1], 10, 64)
-			return strconv.FormatInt(m.at.Unix()+offset, 10)
-		}))
+		return m.expand(timesFromNow(compact.String(), m.at))
 	case value == nil && text != nil:
 		return m.expand(*text)
 	case value == nil && otherwise != nil:

@@ -75,7 +75,7 @@ func IsFree(t *terminal.Terminal, nonce string) bool {
 	spent.mutex.Lock()
 	defer spent.mutex.Unlock()
 	use := spent.uses[t.Pairing]
-	return use == nil || nonce != "" && use.nonce == hashed(nonce)
+	return use == nil || nonce != "" && use.nonce == hashed(nonce) // guard: a code is good once
 }
 
 // Take takes a terminal's code for whoever has that nonce. It returns how it was taken, by the
@@ -85,7 +85,7 @@ func Take(t *terminal.Terminal, nonce string, u Use) *Use {
 	defer spent.mutex.Unlock()
 	use := spent.uses[t.Pairing]
 	u.nonce = hashed(nonce)
-	if use != nil && use.nonce != u.nonce { // guard: a code is good once
+	if use != nil && use.nonce != u.nonce {
 		return nil
 	}
 	if use != nil {

@@ -41,10 +41,10 @@ func ReadForm(w http.ResponseWriter, r *http.Request) (url.Values, int) {
 func IsFromOwnPage(r *http.Request) bool {
 	sites := r.Header["Sec-Fetch-Site"]
 	if len(sites) > 0 {
-		return len(sites) == 1 && sites[0] == "same-origin" // guard: another origin's page pairs nobody
+		return len(sites) == 1 && sites[0] == "same-origin" // guard: Sec-Fetch-Site has one word for the own page
 	}
 	origins := r.Header["Origin"]
-	return len(origins) == 1 && origin.IsOwn(r, origins[0]) // guard: nor does one of a browser that says its origin alone
+	return len(origins) == 1 && origin.IsOwn(r, origins[0]) // guard: a browser without Sec-Fetch-Site says its origin
 }
 
 // From is where a request comes from, as far as Traefik knows: the last element of

@@ -39,12 +39,13 @@ func Read(top *option.Section) *Settings {
 	if !top.Has("pairing") {
 		return nil
 	}
-	_, isMap := option.Map(top.Value("pairing"))
+	value := top.Value("pairing")
+	if option.IsEmpty(value) {
+		top.Problem("pairing", "is empty: write `pairing: {enabled: true}`, or leave it out")
+		return nil
+	}
+	_, isMap := option.Map(value)
 	if !isMap {
-		if option.IsEmpty(top.Value("pairing")) {
-			top.Problem("pairing", "is empty: write `pairing: {enabled: true}`, or leave it out")
-			return nil
-		}
 		if !top.Bool("pairing", false) {
 			return nil
 		}

@@ -44,11 +44,12 @@ type Data struct {
 }
 
 func Write(w http.ResponseWriter, r *http.Request, status int, name Name, d *Data) {
+	w.Header().Set("Referrer-Policy", "same-origin")
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
 	if r.Method != "HEAD" {
-		_, _ = w.Write([]byte(string(name) + " " + html.EscapeString(d.Terminal) + " " + html.EscapeString(d.User)))
+		_, _ = w.Write([]byte(string(name) + " <form> " + html.EscapeString(d.Terminal) + " " + html.EscapeString(d.User)))
 	}
 }
 
