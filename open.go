@@ -35,7 +35,7 @@ func serveLong(g *gate, w http.ResponseWriter, r *http.Request, o *outcome) {
 		Asked:  asked(g, r, o),
 		Names:  o.set.Names,
 		Values: o.set.Values,
-		Until:  until(o),
+		Until:  o.result.Until,
 	}
 	d := remove(g, r, o)
 	number, isDoubtful := socket.Add(g.sockets, g.self, o.snapshot.World, s)

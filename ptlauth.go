@@ -132,6 +132,7 @@ type gate struct {
 	cachedByCookieAndPath bool // the Cookie line and the path alone decide
 	cachedByCookie        bool // the Cookie line alone decides
 	onlyTerminals         bool // moreover, nobody is admitted without a good token
+	asksMore              bool // of each request, more is asked than who sent it
 	headersPerTerminal    bool // all tokens of a terminal get the same headers
 }
 
@@ -160,6 +161,7 @@ func newGate(m *middleware, label string, rules access.Rules, app *appRoute) *ga
 	g.cachedByCookieAndPath = p.Locations.Header == "" && p.Locations.Query == "" && (app != nil || p.Activity == nil)
 	g.cachedByCookie = g.cachedByCookieAndPath && len(rules) == 1 && rules[0].Access == access.Private
 	g.onlyTerminals = g.cachedByCookie && !p.PassPreflight
+	g.asksMore = p.Activity != nil || p.TokenRules.Require != nil
 	g.self = g
 	sources := &snapshot.Sources{Keys: p.Keys, Terminals: p.Terminals, Refresh: p.Refresh, Forgets: p.Activity != nil}
 	if app != nil {
