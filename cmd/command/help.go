@@ -6,6 +6,9 @@ import (
 	"strings"
 )
 
+// Spelling is how options are written, for every command.
+const Spelling = "An option is written --secretFile=…, or in the environment as PTL_SECRETFILE; what says where things are can stand in ptl.yml (in this folder, $XDG_CONFIG_HOME, $HOME/.config or /etc/ptl, or wherever --configFile says)."
+
 // helpWidth is how many characters a line of help has at most.
 const helpWidth = 88
 
@@ -63,7 +66,7 @@ func WriteOverview(w io.Writer, about string, commands []*Command) {
 	for _, c := range commands {
 		fmt.Fprintf(w, "  %-*s  %s\n", longest, c.Name, c.Short)
 	}
-	fmt.Fprintf(w, "\n%s\n\nIt ends with:\n", Wrapped("ptl COMMAND --help says more of each. An option is written --secretFile=…, or in the environment as PTL_SECRETFILE; what says where things are can stand in ptl.yml (in this folder, $XDG_CONFIG_HOME, $HOME/.config or /etc/ptl, or wherever --configFile says).", "", helpWidth))
+	fmt.Fprintf(w, "\n%s\n\nIt ends with:\n", Wrapped("ptl COMMAND --help says more of each. "+Spelling, "", helpWidth))
 	for _, exit := range Exits {
 		fmt.Fprintf(w, "  %3d  %s\n", exit.Exit, strings.TrimLeft(Wrapped(exit.Meaning, "       ", helpWidth), " "))
 	}

@@ -2,6 +2,7 @@ package manual
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -22,9 +23,9 @@ func Completion(p *Program, shell string) string {
 }
 
 // flags are a command's options as they are completed: one that takes a value ends in an equals sign.
-func flags(c Command) []string {
+func flags(p *Program, c Command) []string {
 	var all []string
-	for _, o := range c.Options {
+	for _, o := range optionsOf(p, c) {
 		name := "--" + o.Name
 		if !o.IsSwitch {
 			name += "="
@@ -32,6 +33,14 @@ func flags(c Command) []string {
 		all = append(all, name)
 	}
 	return append(all, "--help")
+}
+
+// optionsOf are a command's own, and those that it shares.
+func optionsOf(p *Program, c Command) []Option {
+	if c.HasShared {
+		return slices.Concat(c.Options, p.Shared)
+	}
+	return c.Options
 }
 
 func commandNames(p *Program) []string {
@@ -60,7 +69,7 @@ func bash(p *Program) string {
 `)
 	fmt.Fprintf(&b, "        '') flags=--help words=%s ;;\n", quoted(strings.Join(commandNames(p), " ")))
 	for _, c := range p.Commands {
-		fmt.Fprintf(&b, "        %s) flags=%s words=%s ;;\n", c.Name, quoted(strings.Join(flags(c), " ")), quoted(strings.Join(c.Values, " ")))
+		fmt.Fprintf(&b, "        %s) flags=%s words=%s ;;\n", c.Name, quoted(strings.Join(flags(p, c), " ")), quoted(strings.Join(c.Values, " ")))
 	}
 	b.WriteString(`    esac
     COMPREPLY=()
@@ -84,7 +93,7 @@ func fish(p *Program) string {
 	}
 	for _, c := range p.Commands {
 		where := quoted("__fish_seen_subcommand_from " + c.Name)
-		for _, o := range c.Options {
+		for _, o := range optionsOf(p, c) {
 			value := " -r"
 			if o.IsSwitch {
 				value = ""
@@ -113,7 +122,7 @@ func zsh(p *Program) string {
 	b.WriteString("    )\n    if (( CURRENT == 2 )); then\n        _describe command commands\n        return\n    fi\n    case $words[2] in\n")
 	for _, c := range p.Commands {
 		fmt.Fprintf(&b, "        %s) _arguments", c.Name)
-		for _, o := range c.Options {
+		for _, o := range optionsOf(p, c) {
 			value := "=[" + forZsh(o.Description) + "]:value:_files"
 			if o.IsSwitch {
 				value = "[" + forZsh(o.Description) + "]"

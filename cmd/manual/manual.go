@@ -5,6 +5,8 @@ package manual
 import (
 	"fmt"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Program is a command with others below it.
@@ -14,6 +16,7 @@ type Program struct {
 	// Description is paragraphs with an empty line between.
 	Description string
 	Commands    []Command
+	Shared      []Option // of all commands that say so
 	Exits       []Entry
 	Files       []Entry
 	SeeAlso     string
@@ -27,7 +30,8 @@ type Command struct {
 	// Description is paragraphs with an empty line between.
 	Description string
 	Options     []Option
-	Examples    []Entry
+	HasShared   bool
+	Examples    []Entry // a line for a shell, and what it is for
 	// Values are the words that an argument may be; none: files.
 	Values []string
 }
@@ -67,15 +71,29 @@ func escape(text string) string {
 	return text
 }
 
-// paragraphs are those of a description, each on one line.
+// paragraphs are those of a description, each on one line. One that begins with a dash is a member of a list.
 func paragraphs(text string) []string {
 	var all []string
-	for _, one := range strings.Split(strings.TrimSpace(text), "\n\n") {
+	for _, one := range strings.Split(strings.ReplaceAll(strings.TrimSpace(text), "\n- ", "\n\n- "), "\n\n") {
 		if one = strings.Join(strings.Fields(one), " "); one != "" {
 			all = append(all, one)
 		}
 	}
 	return all
+}
+
+// sentence is a summary with a capital letter and a full stop.
+func sentence(text string) string {
+	first, size := utf8.DecodeRuneInString(text)
+	return string(unicode.ToUpper(first)) + text[size:] + "."
+}
+
+// leading is what stands before an example.
+func leading(text string) string {
+	if strings.HasSuffix(text, "?") || strings.HasSuffix(text, ":") || strings.HasSuffix(text, ".") {
+		return text
+	}
+	return text + ":"
 }
 
 // Page is the man page of section 1.
@@ -99,6 +117,10 @@ func Page(p *Program) string {
 	for _, c := range p.Commands {
 		pageOf(&b, c)
 	}
+	if len(p.Shared) > 0 {
+		b.WriteString(".SH OPTIONS\nOf the commands that work on a site:\n")
+		options(&b, p.Shared)
+	}
 	for _, section := range []struct {
 		name    string
 		entries []Entry
@@ -117,28 +139,36 @@ func Page(p *Program) string {
 }
 
 func pageOf(b *strings.Builder, c Command) {
-	fmt.Fprintf(b, ".SS %s\n%s.\n", escape(c.Name+" "+c.Arguments), escape(c.Summary))
+	fmt.Fprintf(b, ".SS %s\n%s\n", escape(strings.TrimSpace(c.Name+" "+c.Arguments)), escape(sentence(c.Summary)))
 	if text := roff(c.Description); text != "" {
 		b.WriteString(".PP\n" + text)
 	}
-	for _, o := range c.Options {
-		fmt.Fprintf(b, ".TP\n.B %s\n%s\n", escape(o.spelled()), escape(o.meaning()))
-	}
+	options(b, c.Options)
 	if len(c.Examples) > 0 {
 		b.WriteString(".PP\nExamples:\n")
 	}
 	for _, e := range c.Examples {
-		fmt.Fprintf(b, ".PP\n%s\n.PP\n.nf\n.RS\n%s\n.RE\n.fi\n", escape(e.Meaning), escape(e.Term))
+		fmt.Fprintf(b, ".PP\n%s\n.PP\n.nf\n.RS\n%s\n.RE\n.fi\n", escape(leading(e.Meaning)), escape(e.Term))
+	}
+}
+
+func options(b *strings.Builder, all []Option) {
+	for _, o := range all {
+		fmt.Fprintf(b, ".TP\n.B %s\n%s\n", escape(o.spelled()), escape(o.meaning()))
 	}
 }
 
 func roff(description string) string {
 	var lines []string
 	for i, one := range paragraphs(description) {
-		if i > 0 {
+		item, isItem := strings.CutPrefix(one, "- ")
+		switch {
+		case isItem:
+			lines = append(lines, `.IP \(bu 2`)
+		case i > 0:
 			lines = append(lines, ".PP")
 		}
-		lines = append(lines, escape(one))
+		lines = append(lines, escape(item))
 	}
 	if len(lines) == 0 {
 		return ""
@@ -150,26 +180,50 @@ func roff(description string) string {
 func Markdown(p *Program) string {
 	var b strings.Builder
 	for _, c := range p.Commands {
-		fmt.Fprintf(&b, "### `%s`\n\n%s.\n\n", strings.TrimSpace(p.Name+" "+c.Name+" "+c.Arguments), c.Summary)
+		fmt.Fprintf(&b, "### %s\n\n```text\n%s\n```\n\n%s\n\n", c.Name, strings.TrimSpace(p.Name+" "+c.Name+" "+c.Arguments), sentence(c.Summary))
+		wasItem := false
 		for _, one := range paragraphs(c.Description) {
-			fmt.Fprintf(&b, "%s\n\n", one)
-		}
-		if len(c.Options) > 0 {
-			b.WriteString("| option | |\n|---|---|\n")
-			for _, o := range c.Options {
-				fmt.Fprintf(&b, "| `%s` | %s |\n", o.spelled(), cell(o.meaning()))
+			isItem := strings.HasPrefix(one, "- ")
+			if wasItem && !isItem {
+				b.WriteString("\n")
 			}
+			wasItem = isItem
+			b.WriteString(one + "\n")
+			if !isItem {
+				b.WriteString("\n")
+			}
+		}
+		if wasItem {
 			b.WriteString("\n")
 		}
-		for _, e := range c.Examples {
-			fmt.Fprintf(&b, "%s:\n\n```sh\n%s\n```\n\n", e.Meaning, e.Term)
+		tableOf(&b, c.Options)
+		if c.HasShared {
+			b.WriteString("And [where things are](#options).\n\n")
 		}
+		for _, e := range c.Examples {
+			fmt.Fprintf(&b, "%s\n\n```sh\n%s\n```\n\n", leading(e.Meaning), e.Term)
+		}
+	}
+	if len(p.Shared) > 0 {
+		b.WriteString("### Options\n\nOf the commands that work on a site:\n\n")
+		tableOf(&b, p.Shared)
 	}
 	b.WriteString("### Exit codes\n\n| code | |\n|---|---|\n")
 	for _, e := range p.Exits {
 		fmt.Fprintf(&b, "| %s | %s |\n", e.Term, cell(e.Meaning))
 	}
 	return b.String()
+}
+
+func tableOf(b *strings.Builder, all []Option) {
+	if len(all) == 0 {
+		return
+	}
+	b.WriteString("| option | |\n|---|---|\n")
+	for _, o := range all {
+		fmt.Fprintf(b, "| `%s` | %s |\n", o.spelled(), cell(o.meaning()))
+	}
+	b.WriteString("\n")
 }
 
 func cell(text string) string { return strings.ReplaceAll(text, "|", `\|`) }

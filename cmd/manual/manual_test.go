@@ -16,14 +16,15 @@ var sample = &manual.Program{
 	Name: "sample", Version: "v1", Summary: "it's a [sample]: 100% \\n", Description: ".first\n\nsecond\nline\n\n'third",
 	Commands: []manual.Command{
 		{
-			Name: "pair", Arguments: "[NAME]", Summary: "lets somebody's device in: at once", Description: "One.\n\n.Two.",
+			Name: "pair", Arguments: "[NAME]", Summary: "lets somebody's device in: at once", Description: "One.\n\n.Two.\n- a: b\n- c\n\nLast.", HasShared: true,
 			Options:  []manual.Option{{Name: "name", Description: "what it's called [or: not]"}, {Name: "json", Description: "for programs", IsSwitch: true}, {Name: "ends", Description: "until", Default: "10m"}},
 			Examples: []manual.Entry{{Term: "sample pair --name='a b' | c", Meaning: "With a name"}},
 		},
 		{Name: "completion", Arguments: "SHELL", Summary: "prints a script", Values: []string{"bash", "zsh"}},
 	},
-	Exits: []manual.Entry{{Term: "0", Meaning: "Done | well."}},
-	Files: []manual.Entry{{Term: "sample.yml", Meaning: ".where things are"}},
+	Shared: []manual.Option{{Name: "where", Description: "where"}},
+	Exits:  []manual.Entry{{Term: "0", Meaning: "Done | well."}},
+	Files:  []manual.Entry{{Term: "sample.yml", Meaning: ".where things are"}},
 }
 
 // TestBash completes command lines in a real bash.
@@ -32,7 +33,7 @@ func TestBash(t *testing.T) {
 	for _, test := range []struct{ name, line, want string }{
 		{"a command by its beginning", "sample p", "pair"},
 		{"all commands", "sample ''", "completion pair"},
-		{"a command's options", "sample pair --", "--ends= --help --json --name="},
+		{"a command's options", "sample pair --", "--ends= --help --json --name= --where="},
 		{"an option by its beginning", "sample pair --n", "--name="},
 		{"options after other words", "sample pair x --json --e", "--ends="},
 		{"nothing but files where an argument is free", "sample pair x", ""},
@@ -104,7 +105,7 @@ func TestPage(t *testing.T) {
 			}
 			out := run(t, "groff", "-man", "-ww", "-Kutf8", "-Tutf8", "-P-cbou", path)
 			words := strings.Join(strings.Fields(out), " ")
-			for _, want := range []string{"it's a [sample]: 100% \\n", ".first", "'third", "sample pair [NAME]", ".Two.", "--name=NAME what it's called [or: not]", "(default: 10m)", "sample pair --name='a b' | c", ".where things are", "Done | well."} {
+			for _, want := range []string{"it's a [sample]: 100% \\n", ".first", "'third", "sample pair [NAME]", ".Two.", "• a: b • c Last.", "--where=WHERE where", "--name=NAME what it's called [or: not]", "(default: 10m)", "sample pair --name='a b' | c", ".where things are", "Done | well."} {
 				if !strings.Contains(words, want) {
 					t.Errorf("%q is not in\n%s", want, out)
 				}
@@ -115,7 +116,7 @@ func TestPage(t *testing.T) {
 
 func TestMarkdown(t *testing.T) {
 	got := manual.Markdown(sample)
-	for _, want := range []string{"### `sample pair [NAME]`\n\nlets somebody's device in: at once.\n", "| `--ends=ENDS` | until (default: 10m) |", "```sh\nsample pair --name='a b' | c\n```", "| 0 | Done \\| well. |"} {
+	for _, want := range []string{"### pair\n\n```text\nsample pair [NAME]\n```\n\nLets somebody's device in: at once.\n", "And [where things are](#options).", "| `--where=WHERE` | where |", "\n\n- a: b\n- c\n\nLast.\n\n", "| `--ends=ENDS` | until (default: 10m) |", "```sh\nsample pair --name='a b' | c\n```", "| 0 | Done \\| well. |"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is not in\n%s", want, got)
 		}

@@ -17,6 +17,10 @@ func commands() []*command.Command {
 	return []*command.Command{
 		newTerminals(),
 		newRename(),
+		newInspect(),
+		newCheck(),
+		newCompletion(),
+		newManual(),
 	}
 }
 
