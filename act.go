@@ -15,12 +15,18 @@ import (
 
 // act does what was decided.
 func act(g *gate, w http.ResponseWriter, r *http.Request, o *outcome) {
-	if o.result.Status != http.StatusOK {
+	if o.result.Status == http.StatusOK {
+		admit(g, w, r, o)
+	} else if o.found.Line == "" || g.policy.Login != nil {
+		denySlow(g, w, r, o)
+	} else {
 		deny(g, w, r, o)
-		return
 	}
-	h := r.Header
-	if o.decision != nil || g.policy.Activity != nil || h["Upgrade"] != nil || h["Cache-Control"] != nil || o.isDue || o.isOwn {
+}
+
+// admit sends a request on as decided, and keeps what was decided.
+func admit(g *gate, w http.ResponseWriter, r *http.Request, o *outcome) {
+	if !o.isOrdinary {
 		actSlow(g, w, r, o)
 		return
 	}
@@ -69,7 +75,7 @@ func remove(g *gate, r *http.Request, o *outcome) *cache.Decision {
 		}
 	}
 	if o.key != "" {
-		cache.Put(g.cache, o.snapshot.Version, until(o), o.key, d)
+		cache.Put(g.cache, o.snapshot.Version, o.result.Until, o.key, d)
 	}
 	return d
 }
@@ -141,6 +147,16 @@ func use(g *gate, r *http.Request, o *outcome) activity.Use {
 // deny answers instead of the app, and the log alone says why. The tokens are out of the
 // request by then: Traefik's `errors` in front sends it on to another service.
 func deny(g *gate, w http.ResponseWriter, r *http.Request, o *outcome) {
+	r.Header["Cookie"] = extractor.CookieWithout(o.found)
+	// Traefik's access log shows it as the one who asked.
+	r.URL.User = nil
+	v := o.result
+	journal.Denial(g.denialPrefix, v.Status, r, v.LogReason)
+	denial.Write(w, r, v.Status, v.ErrorCode)
+}
+
+// denySlow denies where the token is not in its one Cookie line, or another page may answer.
+func denySlow(g *gate, w http.ResponseWriter, r *http.Request, o *outcome) {
 	if o.isOutdated {
 		reopen(g, w, r)
 		return
@@ -151,7 +167,6 @@ func deny(g *gate, w http.ResponseWriter, r *http.Request, o *outcome) {
 	}
 	v := o.result
 	hide(g, r, o)
-	// Traefik's access log shows it as the one who asked.
 	r.URL.User = nil
 	if v.LogReason == extractor.NoToken {
 		v.LogReason = extractor.Why(g.policy.Locations, r)

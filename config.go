@@ -291,9 +291,6 @@ type Config struct {
 	// itself, below path: pair, pair/used, out (sign out), me (who the visitor is, as JSON) and
 	// path itself (this device). They have one spelling.
 	//
-	//	pairing:
-	//	  enabled: true
-	//
 	// The cookie is the host's alone. With domain it is sent to all hosts below that, and would
 	// be a credential for all of them: then host is required, a name below the domain with
 	// nothing but this middleware behind it, where alone codes are taken and the cookie is

@@ -41,10 +41,48 @@ type outcome struct {
 	isOwn bool
 	// isOutdated reports that the app was changed, so that another gate has to decide.
 	isOutdated bool
+	// isOrdinary reports that the request asks for no more than an answer, that nobody is
+	// told of it, and that it has one token, in its one Cookie line.
+	isOrdinary bool
 }
 
-// decide finds out who asks, and what becomes of the request. It is short for the ordinary
-// one: a token, in the one Cookie line that decides.
+// decideOrdinary decides for the handlers that have seen that no header asks for more than an
+// answer. What is left of decide is short: a token, in the one Cookie line that decides.
+func decideOrdinary(g *gate, r *http.Request, rule *access.Rule) *outcome {
+	current := snapshot.Now(g.keeper)
+	if r.Method != "GET" || g.asksMore || !current.IsOrdinary {
+		return decide(g, r, rule)
+	}
+	found := extractor.FindFast(g.policy.Locations, r.Header["Cookie"])
+	if found == nil {
+		return decideSlow(g, r, rule, current)
+	}
+	v := authn.Judge(g.policy, current, found.Only, true)
+	o := &outcome{result: v, found: found, rule: rule, snapshot: current}
+	if v.Status == http.StatusOK {
+		return admitOrdinary(g, r, o)
+	}
+	if g.onlyTerminals {
+		return o
+	}
+	denyOrAnonymous(g, r, o)
+	return o
+}
+
+// admitOrdinary works out what the app is sent.
+func admitOrdinary(g *gate, r *http.Request, o *outcome) *outcome {
+	set, problem := headers(g, o)
+	if problem != "" {
+		denyFor(g, r, o, problem)
+		return o
+	}
+	o.isOrdinary = true
+	o.set = set
+	o.key = o.found.Line + o.rule.CacheKey
+	return o
+}
+
+// decide finds out who asks, and what becomes of the request.
 func decide(g *gate, r *http.Request, rule *access.Rule) *outcome {
 	current := snapshot.Now(g.keeper)
 	if current.IsTurned || r.Method != "GET" {
@@ -54,7 +92,7 @@ func decide(g *gate, r *http.Request, rule *access.Rule) *outcome {
 		}
 	}
 	found := extractor.FindFast(g.policy.Locations, r.Header["Cookie"])
-	if found == nil || !current.Ready || rule.Access >= access.Peer || r.Method == "CONNECT" {
+	if found == nil || !current.Ready || rule.Access == access.Own || r.Method == "CONNECT" {
 		return decideSlow(g, r, rule, current)
 	}
 	v := authn.Judge(g.policy, current, found.Only, true)
@@ -101,9 +139,6 @@ func decideSlow(g *gate, r *http.Request, rule *access.Rule, current *snapshot.S
 		denyOrAnonymous(g, r, o)
 		return o
 	}
-	if o.rule.Access == access.Peer {
-		o.result = authn.Denied(http.StatusUnauthorized, denial.NoToken, "the path is for peers, and there are none")
-	}
 	conclude(g, r, o)
 	return o
 }
@@ -117,8 +152,7 @@ func conclude(g *gate, r *http.Request, o *outcome) {
 	}
 	set, problem := headers(g, o)
 	if problem != "" {
-		o.result = authn.Denied(http.StatusForbidden, denial.Insufficient, problem)
-		denyOrAnonymous(g, r, o)
+		denyFor(g, r, o, problem)
 		return
 	}
 	o.set = set
@@ -130,6 +164,15 @@ func conclude(g *gate, r *http.Request, o *outcome) {
 	} else if isKept(g, r, o) {
 		o.key = cacheKey(g, r, o.rule)
 	}
+}
+
+// denyFor denies a terminal for which there are no headers.
+func denyFor(g *gate, r *http.Request, o *outcome, problem string) {
+	o.result = authn.Denied(http.StatusForbidden, denial.Insufficient, problem)
+	if o.rule.Access == access.Peer {
+		o.result = authn.Denied(http.StatusUnauthorized, denial.NoToken, problem)
+	}
+	denyOrAnonymous(g, r, o)
 }
 
 // denyOrAnonymous denies the request, or lets it through anonymously where the path is
@@ -196,21 +239,30 @@ func headers(g *gate, o *outcome) (*access.Set, string) {
 	if !g.headersPerTerminal {
 		return newHeaders(g, o)
 	}
-	sets := o.snapshot.Sets
 	key := o.rule.CacheKey + o.result.Token.Subject
-	known, ok := sets.Known.Load(key)
+	known, ok := o.snapshot.Sets.Known.Load(key)
 	if ok {
 		set := known.(*access.Set)
 		return set, ""
 	}
+	return newHeadersOf(g, o, key)
+}
+
+// newHeadersOf makes them, and keeps them for the terminal's next request.
+func newHeadersOf(g *gate, o *outcome, key string) (*access.Set, string) {
 	set, problem := newHeaders(g, o)
-	if problem == "" && atomic.AddInt64(&sets.Count, 1) <= maxSets {
-		sets.Known.Store(key, set)
+	if problem == "" && atomic.AddInt64(&o.snapshot.Sets.Count, 1) <= maxSets {
+		o.snapshot.Sets.Known.Store(key, set)
 	}
 	return set, problem
 }
 
+// newHeaders makes a set that is nobody else's.
 func newHeaders(g *gate, o *outcome) (*access.Set, string) {
+	// Here, a check costs the requests of other paths nothing.
+	if o.rule.Access == access.Peer {
+		return nil, "the path is for peers, and there are none"
+	}
 	v := o.result
 	user := v.Terminal.User
 	if user == "" {
@@ -235,12 +287,4 @@ func newMark(name string, set *access.Set) *http.Response {
 		h[header] = []string{set.Values[i]}
 	}
 	return &http.Response{Status: name, Header: h}
-}
-
-// until is when the token of an outcome expires, in seconds since 1970; 0: never.
-func until(o *outcome) int64 {
-	if o.result.Token == nil { // guard: a remembered token does not outlive its expiry
-		return 0
-	}
-	return o.result.Token.Until
 }

@@ -35,7 +35,7 @@ func serveLong(g *gate, w http.ResponseWriter, r *http.Request, o *outcome) {
 		Asked:  asked(g, r, o),
 		Names:  o.set.Names,
 		Values: o.set.Values,
-		Until:  until(o),
+		Until:  o.result.Until,
 	}
 	if o.result.ByCookie {
 		s.Terminal = o.result.Token.Subject

@@ -132,6 +132,7 @@ type gate struct {
 	cachedByCookieAndPath bool // the Cookie line and the path alone decide
 	cachedByCookie        bool // the Cookie line alone decides
 	onlyTerminals         bool // moreover, nobody is admitted without a good token
+	asksMore              bool // of each request, more is asked than who sent it
 	headersPerTerminal    bool // all tokens of a terminal get the same headers
 	renews                bool // tokens that are due are made anew
 }
@@ -165,6 +166,7 @@ func newGate(m *middleware, label string, rules access.Rules, app *appRoute) *ga
 	}
 	g.onlyTerminals = g.cachedByCookie && !p.PassPreflight
 	g.renews = p.Pairing != nil && p.Pairing.Renew > 0
+	g.asksMore = p.Activity != nil || p.TokenRules.Require != nil || p.Pairing != nil
 	g.self = g
 	sources := &snapshot.Sources{Keys: p.Keys, Terminals: p.Terminals, Refresh: p.Refresh, Forgets: p.Activity != nil}
 	if app != nil {

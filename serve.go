@@ -51,7 +51,7 @@ func byCookie(g *gate) http.Handler {
 				return
 			}
 		}
-		act(g, w, r, decide(g, r, rule))
+		act(g, w, r, decideOrdinary(g, r, rule))
 	})
 }
 
@@ -104,7 +104,7 @@ func byPath(g *gate) http.Handler {
 				return
 			}
 		}
-		act(g, w, r, decide(g, r, rule))
+		act(g, w, r, decideOrdinary(g, r, rule))
 	})
 }
 

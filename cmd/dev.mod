@@ -1,13 +1,17 @@
 module github.com/getportal/ptlauth/cmd
 
-go 1.24.0
+go 1.25
 
 require (
 	github.com/Masterminds/sprig/v3 v3.2.3
 	github.com/getportal/ptlauth v0.1.0
+	github.com/gofrs/flock v0.13.0
 	github.com/golang-jwt/jwt/v4 v4.5.2
+	github.com/google/renameio/v2 v2.0.2
 	github.com/pelletier/go-toml/v2 v2.4.3
+	github.com/rogpeppe/go-internal v1.14.1
 	github.com/traefik/paerser v0.2.2
+	golang.org/x/term v0.40.0
 	gopkg.in/yaml.v3 v3.0.1
 )
 
@@ -23,6 +27,8 @@ require (
 	github.com/shopspring/decimal v1.4.0 // indirect
 	github.com/spf13/cast v1.7.0 // indirect
 	golang.org/x/crypto v0.26.0 // indirect
+	golang.org/x/sys v0.41.0 // indirect
+	golang.org/x/tools v0.26.0 // indirect
 )
 
 replace github.com/getportal/ptlauth => ..

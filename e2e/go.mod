@@ -10,7 +10,8 @@ require (
 	github.com/chromedp/cdproto v0.159.0
 	github.com/chromedp/chromedp v0.23.0
 	github.com/coder/websocket v1.8.15
-	github.com/getportal/ptlauth v0.0.0
+	github.com/getportal/ptlauth v0.1.0
+	github.com/getportal/ptlauth/cmd v0.0.0
 	github.com/go-jose/go-jose/v4 v4.1.4
 	github.com/gofrs/flock v0.13.0
 	github.com/golang-jwt/jwt/v4 v4.5.2
@@ -79,6 +80,7 @@ require (
 	github.com/modern-go/reflect2 v1.0.3-0.20250322232337-35a7c28c31ee // indirect
 	github.com/munnerz/goautoneg v0.0.0-20191010083416-a7dc8b61c822 // indirect
 	github.com/patrickmn/go-cache v2.1.0+incompatible // indirect
+	github.com/pelletier/go-toml/v2 v2.4.3 // indirect
 	github.com/shopspring/decimal v1.4.0 // indirect
 	github.com/spf13/cast v1.7.0 // indirect
 	github.com/stealthrocket/wasi-go v0.8.0 // indirect
@@ -131,6 +133,7 @@ require (
 
 replace (
 	github.com/getportal/ptlauth => ..
+	github.com/getportal/ptlauth/cmd => ../cmd
 	github.com/traefik/traefik/dynamic/ext => ./traefik/v3.7/ext
 )
 

@@ -103,7 +103,7 @@ func formOf(root *yaml.Node) form {
 		return false
 	}
 	switch {
-	case has("apiVersion") && has("kind"):
+	case has("kind") && has("apiVersion", "metadata"):
 		return kubernetesForm
 	case at(root, "services") != nil && at(root, "http") == nil:
 		return composeForm

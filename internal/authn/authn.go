@@ -23,6 +23,7 @@ type Result struct {
 	Terminal  *terminal.Terminal // nil: nothing is known of the visitor
 	Token     *token.Token
 	Text      string // the token as it came
+	Until     int64  // when the token expires, in seconds since 1970; 0: never
 	// ByCookie reports that a browser may have sent the token of its own accord.
 	ByCookie bool
 	// Ours reports that the signature is of one of our keys, though the token is not good.
@@ -42,6 +43,9 @@ func Identify(p *policy.Policy, current *snapshot.Snapshot, r *http.Request, fou
 	if !current.Ready {
 		return Denied(http.StatusServiceUnavailable, denial.NoToken, "a key or the list of terminals cannot be read yet; an ERROR line above says why")
 	}
+	if found.Tokens == nil && found.Problem == "" {
+		return Denied(http.StatusUnauthorized, denial.NoToken, extractor.NoToken)
+	}
 	v := choose(p, current, found)
 	if v.Status == http.StatusOK {
 		return CheckRequired(p, r, v)
@@ -52,21 +56,21 @@ func Identify(p *policy.Policy, current *snapshot.Snapshot, r *http.Request, fou
 // Judge verifies one token and looks for its terminal.
 func Judge(p *policy.Policy, current *snapshot.Snapshot, text string, byCookie bool) *Result {
 	segment, problem := token.Signed(text, current.Keys)
+	if problem == "" {
+		t, flaw := token.Open(segment, p.TokenRules, time.Now().Unix())
+		if flaw != "" {
+			return flawed(current, flaw)
+		}
+		return findTerminal(p, current, text, byCookie, t)
+	}
 	if problem == token.NoKey {
 		return lookAgain(p, current, text, byCookie)
 	}
 	// badToken, written out: a forgery should not cost another call.
-	if problem != "" && current.Complete {
+	if current.Complete {
 		return &Result{Status: http.StatusUnauthorized, ErrorCode: denial.BadToken, LogReason: problem}
 	}
-	if problem != "" {
-		return badToken(current, problem)
-	}
-	t, flaw := token.Open(segment, p.TokenRules, time.Now().Unix())
-	if flaw != "" {
-		return flawed(current, flaw)
-	}
-	return findTerminal(p, current, text, byCookie, t)
+	return badToken(current, problem)
 }
 
 // flawed refuses a token that one of our keys has signed.
@@ -113,7 +117,10 @@ func findTerminal(p *policy.Policy, current *snapshot.Snapshot, text string, byC
 		v.Ours = true
 		return v
 	}
-	return &Result{Status: http.StatusOK, Terminal: who, Token: t, Text: text, ByCookie: byCookie}
+	return &Result{
+		Status: http.StatusOK, Terminal: who, Token: t, Text: text, ByCookie: byCookie,
+		Until: t.Until, // guard: a remembered token does not outlive its expiry
+	}
 }
 
 // choose takes the one good token among several, and marks those that must not reach the
@@ -122,9 +129,6 @@ func choose(p *policy.Policy, current *snapshot.Snapshot, found *extractor.Found
 	tokens := found.Tokens
 	if found.Problem != "" {
 		return Denied(http.StatusUnauthorized, denial.BadToken, found.Problem)
-	}
-	if tokens == nil {
-		return Denied(http.StatusUnauthorized, denial.NoToken, extractor.NoToken)
 	}
 	if len(tokens) > maxTokens { // guard: at most four tokens are looked at
 		return Denied(http.StatusUnauthorized, denial.BadToken, "there are more than 4 tokens")

@@ -38,17 +38,18 @@ type Decision struct {
 type Cache struct {
 	Decisions sync.Map
 
-	mutex    sync.Mutex
-	isLive   bool                 // somebody looks at the world
-	version  int                  // of the world
-	end      time.Time            // until when there must be another look
-	keys     []string             // those in Decisions
-	expiring map[string]int64     // when those expire that do, in seconds since 1970
-	earliest int64                // when the first of them does; 0: never
-	waiting  map[string]*Decision // those that have to be asked for once more to stay
-	bytes    int64
-	reserved int64 // of all caches' bytes, by which this one's may grow
-	forget   *time.Timer
+	mutex      sync.Mutex
+	isLive     bool                 // somebody looks at the world
+	version    int                  // of the world
+	end        time.Time            // until when there must be another look
+	endSeconds int64                // the same, in seconds since 1970
+	keys       []string             // those in Decisions
+	expiring   map[string]int64     // when those expire that do, in seconds since 1970
+	earliest   int64                // when the first of them does; 0: never
+	waiting    map[string]*Decision // those that have to be asked for once more to stay
+	bytes      int64
+	reserved   int64 // of all caches' bytes, by which this one's may grow
+	forget     *time.Timer
 }
 
 const (
@@ -75,7 +76,7 @@ func Put(c *Cache, version int, until int64, key string, d *Decision) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	// A slower request may come with a decision of the world before.
-	if !c.isLive || version != c.version || until > 0 && !time.Unix(until, 0).After(c.end) {
+	if !c.isLive || version != c.version || until > 0 && until <= c.endSeconds {
 		return
 	}
 	if c.bytes+weight > c.reserved && !makeRoom(c, weight) {
@@ -155,8 +156,9 @@ func Renew(c *Cache, version int, end time.Time) {
 	c.isLive = true
 	c.version = version
 	c.end = end
-	if c.earliest > 0 && !time.Unix(c.earliest, 0).After(end) {
-		expire(c, end.Unix())
+	c.endSeconds = end.Unix()
+	if c.earliest > 0 && c.earliest <= c.endSeconds {
+		expire(c, c.endSeconds)
 	}
 	if c.forget == nil {
 		c.forget = newTimer(c, time.Until(end))

@@ -29,23 +29,25 @@ var sentences = map[int]string{
 
 // answer is a response that is ready to be written.
 type answer struct {
-	names  []string // of headers, canonical, and a value for each
+	// values are those of Cache-Control, Content-Type, X-Content-Type-Options and
+	// WWW-Authenticate, where it has one.
 	values []string
 	body   []byte
+	more   map[string]string // other headers, canonical
+	page   *answer           // what a person's browser is answered instead
 }
 
-var (
-	pages     = newAnswers(true)
-	documents = newAnswers(false)
-)
+var answers = newAnswers()
 
 // newAnswers makes the answers by failure and status.
-func newAnswers(isPage bool) map[string]map[int]*answer {
+func newAnswers() map[string]map[int]*answer {
 	all := map[string]map[int]*answer{}
 	for _, failure := range []string{NoToken, BadToken, Insufficient} {
 		all[failure] = map[int]*answer{}
 		for status, sentence := range sentences {
-			all[failure][status] = newAnswer(status, failure, sentence, isPage)
+			a := newAnswer(status, failure, sentence, false)
+			a.page = newAnswer(status, failure, sentence, true)
+			all[failure][status] = a
 		}
 	}
 	return all
@@ -53,51 +55,61 @@ func newAnswers(isPage bool) map[string]map[int]*answer {
 
 func newAnswer(status int, failure, sentence string, isPage bool) *answer {
 	title := http.StatusText(status)
-	h := http.Header{}
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Content-Type-Options", "nosniff")
 	a := &answer{}
+	kind := "application/problem+json"
 	if isPage {
 		a.body = []byte(page(title, sentence))
-		h.Set("Content-Type", "text/html; charset=utf-8")
-		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
+		kind = "text/html; charset=utf-8"
+		a.more = map[string]string{"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
 	} else {
 		a.body = []byte(`{"type":"about:blank","title":"` + title + `","status":` + strconv.Itoa(status) + `,"detail":"` + title + `"}` + "\n")
-		h.Set("Content-Type", "application/problem+json")
 	}
+	a.values = []string{"no-store", kind, "nosniff"}
 	if status == http.StatusMethodNotAllowed {
-		h.Set("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
+		more := map[string]string{"Allow": "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"}
+		for name, value := range a.more {
+			more[name] = value
+		}
+		a.more = more
 	}
 	if status == http.StatusUnauthorized || failure == Insufficient {
 		challenge := `Bearer realm="ptlauth"`
 		if failure != NoToken {
 			challenge += `, error="` + failure + `"`
 		}
-		h.Set("WWW-Authenticate", challenge)
-	}
-	for name, values := range h {
-		a.names = append(a.names, name)
-		a.values = append(a.values, values[0])
+		a.values = append(a.values, challenge)
 	}
 	return a
 }
 
 // Write answers with that status. The failure is one of the constants above.
 func Write(w http.ResponseWriter, r *http.Request, status int, failure string) {
-	a := documents[failure][status]
+	a := answers[failure][status]
 	if IsNavigation(r) {
-		a = pages[failure][status]
+		a = a.page
 	}
 	h := w.Header()
 	// What the next request is answered with must not change when a middleware edits a
 	// value in place (rs/cors#198).
 	values := append([]string(nil), a.values...)
-	for i, name := range a.names {
-		h[name] = values[i : i+1 : i+1]
+	h["Cache-Control"] = values[0:1:1]
+	h["Content-Type"] = values[1:2:2]
+	h["X-Content-Type-Options"] = values[2:3:3]
+	if len(values) > 3 {
+		h["Www-Authenticate"] = values[3:4:4]
+	}
+	if a.more != nil {
+		setMore(h, a)
 	}
 	w.WriteHeader(status)
 	if r.Method != "HEAD" {
 		_, _ = w.Write(a.body)
+	}
+}
+
+func setMore(h http.Header, a *answer) {
+	for name, value := range a.more {
+		h[name] = []string{value}
 	}
 }
 

@@ -163,7 +163,7 @@ func FindFast(c *Locations, lines []string) *Found {
 	before, value, _ := strings.Cut("; "+line, c.assign)
 	token, after, _ := strings.Cut(value, ";")
 	// A JSON object in base64 begins with "e": quotes, spaces and Bearer are left out here.
-	if !strings.HasPrefix(token, "e") || token[len(token)-1] <= ' ' || after != "" && after[0] != ' ' {
+	if token == "" || token[0] != 'e' || token[len(token)-1] <= ' ' || after != "" && after[0] != ' ' {
 		return nil
 	}
 	return &Found{Only: token, Line: line, before: before, after: after}
@@ -221,6 +221,9 @@ func findInCookies(c *Locations, found *Found, lines []string) {
 	line := lines[0]
 	if len(lines) > 1 {
 		line = strings.Join(lines, "; ")
+	}
+	if !strings.Contains(line, c.Cookie) {
+		return
 	}
 	values, rest, ok := Cut(c, line)
 	if !ok {

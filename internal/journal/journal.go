@@ -46,10 +46,11 @@ func DenialPrefix(name string) string {
 // what a plugin prints. What the client chose is escaped and cut: over HTTP/2, a host
 // may hold anything but control characters.
 func Denial(answered string, status int, r *http.Request, reason string) {
-	host := url.PathEscape(r.Host)                  // guard: a host is escaped in the log
-	const line = "%s%d to %.20s %.200s%.200s: %s\n" // guard: what a client chose is cut in the log
-	fmt.Printf(line, answered, status, r.Method, host, r.URL.EscapedPath(), reason)
+	host := url.PathEscape(r.Host) // guard: a host is escaped in the log
+	fmt.Printf(denialLine, answered, status, r.Method, host, r.URL.EscapedPath(), reason)
 }
+
+const denialLine = "%s%d to %.20s %.200s%.200s: %s\n" // guard: what a client chose is cut in the log
 
 func cut(text string) string {
 	if len(text) <= maxError {

@@ -79,7 +79,9 @@ type Snapshot struct {
 	Outdated bool // the app has been changed or uninstalled since the keeper was made
 	// IsTurned reports that decisions wait to be asked for once more.
 	IsTurned bool
-	isOver   bool // it is the one before, gone by until a look has ended
+	// IsOrdinary reports that it is ready, and none wait.
+	IsOrdinary bool
+	isOver     bool // it is the one before, gone by until a look has ended
 	// Sets are the headers of terminals that have asked, as long as the world is the same.
 	Sets *Sets
 }
@@ -139,7 +141,7 @@ func startDeadline(now time.Time) time.Time {
 // Now returns the world as it is, or as it was at most `refresh` and a second ago.
 func Now(k *Keeper) *Snapshot {
 	s, ok := k.last.Load().(*Snapshot)
-	if ok && time.Now().Before(s.End) {
+	if ok && time.Until(s.End) > 0 {
 		return s
 	}
 	return nowSlow(k, s, time.Now())
@@ -252,6 +254,7 @@ func renew(k *Keeper, at time.Time) {
 		compare(s, before, k.sources.Forgets)
 	}
 	s.IsTurned = cache.IsWaiting(k.cache)
+	s.IsOrdinary = s.Ready && !s.IsTurned
 	k.last.Store(s)
 	cache.Renew(k.cache, s.Version, s.End.Add(grace))
 	arm(k, s)

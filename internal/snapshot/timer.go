@@ -109,6 +109,7 @@ func isIdle(k *Keeper) bool {
 	before := Last(k)
 	turned := *before
 	turned.IsTurned = true
+	turned.IsOrdinary = false
 	// A look that has ended meanwhile must not be undone: it says so itself.
 	k.last.CompareAndSwap(before, &turned)
 	return false

@@ -17,13 +17,13 @@ const maxTerminals = 500_000
 // notList begins what is said of a content that is no list.
 const notList = `is not a JSON list of terminals, such as [{"id": "abc123", "name": "phone"}]: `
 
-// parse reads a JSON array of terminals, as Portal's own terminals endpoint returns it.
+// Parse reads a JSON array of terminals, as Portal's own terminals endpoint returns it.
 // Members other than id, name, user and pairing are not looked at. One entry that is not as it
 // should be spoils the list: it may have been written by half.
 //
 // A list may be long, so the standard library does what is done for each entry, and the
 // interpreter as little as can be. How many there are is found out first, in no memory.
-func parse(content []byte) (interface{}, string) {
+func Parse(content []byte) (interface{}, string) {
 	content = source.Text(content)
 	if !utf8.Valid(content) {
 		return nil, "is not UTF-8: it should be a JSON list of terminals"

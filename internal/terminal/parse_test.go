@@ -60,7 +60,7 @@ func TestParse(t *testing.T) {
 		{"too many", "[" + strings.Repeat("{},", maxTerminals) + "{}]", "", "lists more than 500000 terminals"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			value, problem := parse([]byte(test.content))
+			value, problem := Parse([]byte(test.content))
 			if test.problem != "" {
 				if value != nil || !strings.Contains(problem, test.problem) || len(problem) > 300 {
 					t.Errorf("got %v and %q, want %q", value, problem, test.problem)
@@ -99,7 +99,7 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, content []byte) {
 		want, ok := plainly(source.Text(content))
-		value, problem := parse(content)
+		value, problem := Parse(content)
 		if (problem == "") != ok || (value != nil) != ok {
 			t.Fatalf("the problem is %q, and by encoding/json it is taken: %t", problem, ok)
 		}
@@ -176,7 +176,7 @@ func BenchmarkParse(b *testing.B) {
 	content := []byte("[" + list.String()[1:] + "]")
 	b.ResetTimer()
 	for range b.N {
-		if _, problem := parse(content); problem != "" {
+		if _, problem := Parse(content); problem != "" {
 			b.Fatal(problem)
 		}
 	}

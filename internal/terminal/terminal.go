@@ -156,9 +156,9 @@ func Open(l *List) {
 	switch {
 	case l == nil:
 	case l.path != "":
-		l.source = source.File(source.Lists, l.path, parse)
+		l.source = source.File(source.Lists, l.path, Parse)
 	case l.address != "":
-		l.source = source.URL(source.Lists, l.address, false, parse)
+		l.source = source.URL(source.Lists, l.address, false, Parse)
 	}
 }
 

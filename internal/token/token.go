@@ -94,21 +94,26 @@ func Signed(text string, keys []*key.Key) (string, string) {
 	last := strings.LastIndexByte(text, '.')
 	if last < 0 ||
 		len(text) > MaxLength || // guard: a token of more than 8 KiB is refused
-		len(keys) != 1 || keys[0].HeaderPrefix == "" {
+		len(keys) != 1 {
 		return signedByAny(text, last, keys)
 	}
+	only := keys[0]
+	if only.HeaderPrefix == "" {
+		return signedByAny(text, last, keys)
+	}
+	signed := text[:last]
 	// A forgery is told by its signature alone, without a look at what it says.
-	if !key.Verify(keys[0], text[:last], text[last+1:]) { // guard: the signature is verified
+	if !key.Verify(only, signed, text[last+1:]) { // guard: the signature is verified
 		if len(text)-last == usualLength && text[0] == 'e' {
 			return "", notTheKeys
 		}
-		return "", damage(text, keys[0].Algorithm)
+		return "", damage(text, only.Algorithm)
 	}
-	usual := keys[0].HeaderPrefix
-	if strings.HasPrefix(text[:last], usual) {
-		return text[len(usual):last], ""
+	segment, ok := strings.CutPrefix(signed, only.HeaderPrefix)
+	if ok {
+		return segment, ""
 	}
-	return signedOddly(text, last, keys[0])
+	return signedOddly(text, last, only)
 }
 
 const notTheKeys = "the signature is not the key's: the token was made with another secret, or changed"

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/getportal/ptlauth/cmd/command"
+	"github.com/getportal/ptlauth/cmd/manual"
+)
+
+// newManual prints the man page, for whoever has the program alone.
+func newManual() *command.Command {
+	return &command.Command{
+		Name:     "manual",
+		Short:    "prints the man page",
+		Examples: []command.Example{{Line: "ptl manual | man -l -", Says: "To read it:"}, {Line: "ptl manual > /usr/local/share/man/man1/ptl.1", Says: "To keep it:"}},
+		Run: func(c *command.Console, _ []string) error {
+			c.Printf("%s", manual.Page(program()))
+			return nil
+		},
+	}
+}
+
+func newCompletion() *command.Command {
+	return &command.Command{
+		Name:      "completion",
+		Arguments: strings.Join(manual.Shells, "|"),
+		Short:     "prints a script that completes ptl's command lines",
+		Examples: []command.Example{
+			{Line: "source <(ptl completion bash)", Says: "In ~/.bashrc; with zsh instead of bash in ~/.zshrc:"},
+			{Line: "ptl completion fish > ~/.config/fish/completions/ptl.fish", Says: "For fish:"},
+		},
+		Run: func(c *command.Console, arguments []string) error {
+			if len(arguments) != 1 || manual.Completion(program(), arguments[0]) == "" {
+				return command.Errorf(command.Usage, "name one shell: %s", strings.Join(manual.Shells, ", "))
+			}
+			c.Printf("%s", manual.Completion(program(), arguments[0]))
+			return nil
+		},
+	}
+}
+
+// program is ptl as its manual has it, of what its commands say themselves.
+func program() *manual.Program {
+	p := &manual.Program{
+		Name:        "ptl",
+		Summary:     strings.TrimSuffix(strings.TrimPrefix(about, "ptl "), "."),
+		Description: about + "\n\n" + command.Spelling,
+		SeeAlso:     "https://github.com/getportal/ptlauth",
+		Files: []manual.Entry{
+			{Term: "ptl.yml", Meaning: "Where the site, the middleware's configuration, the secret and the list of terminals are: url, dynamic, middleware, secretFile, registry. It is looked for in this folder, $XDG_CONFIG_HOME, $HOME/.config and /etc/ptl, in this order, also as ptl.yaml and ptl.toml. Paths in it are relative to its own folder."},
+		},
+	}
+	for _, c := range commands() {
+		one := manual.Command{Name: c.Name, Arguments: c.Arguments, Summary: c.Short, Description: c.Long}
+		for _, o := range command.OptionsOf(c) {
+			option := manual.Option{Name: o.Name, Default: o.Default, Description: o.Description, IsSwitch: o.IsSwitch}
+			if !o.IsSite {
+				one.Options = append(one.Options, option)
+				continue
+			}
+			one.HasShared = true
+			if !slices.Contains(p.Shared, option) {
+				p.Shared = append(p.Shared, option)
+			}
+		}
+		for _, e := range c.Examples {
+			one.Examples = append(one.Examples, manual.Entry{Term: e.Line, Meaning: e.Says})
+		}
+		if !strings.ContainsAny(c.Arguments, "[]…") && strings.Contains(c.Arguments, "|") {
+			one.Values = strings.Split(c.Arguments, "|")
+		}
+		p.Commands = append(p.Commands, one)
+	}
+	for _, e := range command.Exits {
+		p.Exits = append(p.Exits, manual.Entry{Term: strconv.Itoa(int(e.Exit)), Meaning: e.Meaning})
+	}
+	return p
+}

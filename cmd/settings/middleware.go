@@ -1,0 +1,165 @@
+package settings
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"strings"
+
+	"github.com/getportal/ptlauth/cmd/command"
+	"github.com/getportal/ptlauth/cmd/review"
+	"github.com/getportal/ptlauth/internal/key"
+	"github.com/getportal/ptlauth/internal/option"
+	"github.com/getportal/ptlauth/internal/policy"
+)
+
+// Middleware is a configured one, as ptl sees it: on this machine, and without what it reads elsewhere.
+type Middleware struct {
+	Name    string
+	Options map[string]any
+	Policy  *policy.Policy // not opened
+	// Registry is the path of its list of terminals on this machine; empty: it has none in a file.
+	Registry string
+}
+
+// Find returns the middleware that the settings name. Its own mistakes are errors: what it would not accept, ptl does not
+// guess.
+func Find(site *Site) (*Middleware, error) {
+	if site.Dynamic == "" {
+		return nil, command.Errorf(command.Usage, "it is not said which middleware it is: write `dynamic` into ptl.yml, the path of Traefik's file with its configuration (ptl init makes both)")
+	}
+	all, err := review.Middlewares(site.Dynamic)
+	if err != nil {
+		return nil, command.Errorf(command.Usage, "%s", err)
+	}
+	chosen, err := choose(site, all)
+	if err != nil {
+		return nil, err
+	}
+	m := &Middleware{Name: chosen.Name, Options: here(site, chosen.Options)}
+	report := &option.Report{}
+	m.Policy = policy.Read(m.Options, report)
+	if len(report.Problems()) > 0 {
+		return nil, command.Errorf(command.Usage, "the middleware %s (%s, line %d) is misconfigured: %s", chosen.Name, chosen.File, chosen.Line, report)
+	}
+	m.Registry = option.Open(&option.Report{}, "", m.Options).Section("terminals").Text("file", "")
+	return m, nil
+}
+
+func choose(site *Site, all []review.Configured) (*review.Configured, error) {
+	var names []string
+	for i := range all {
+		if strings.EqualFold(all[i].Name, strings.TrimSuffix(site.Middleware, "@file")) || site.Middleware == "" && len(all) == 1 {
+			return &all[i], nil
+		}
+		names = append(names, all[i].Name)
+	}
+	switch {
+	case len(all) == 0:
+		return nil, command.Errorf(command.Usage, "%s has no middleware of ptlauth in it", site.Dynamic)
+	case site.Middleware == "":
+		return nil, command.Errorf(command.Usage, "%s has several middlewares: choose one with --middleware (%s)", site.Dynamic, strings.Join(names, ", "))
+	}
+	return nil, command.Errorf(command.Usage, "%s has no middleware %q: it has %s", site.Dynamic, site.Middleware, strings.Join(names, ", "))
+}
+
+// here are the options with this machine's paths.
+func here(site *Site, options map[string]any) map[string]any {
+	options = maps.Clone(options)
+	if site.Registry != "" {
+		set(options, "terminals", map[string]any{"file": site.Registry})
+	}
+	if site.SecretFile == "" {
+		return options
+	}
+	if name := nameOf(options, "secretFile"); name != "" {
+		options[name] = site.SecretFile
+		return options
+	}
+	keys, isList := options[nameOf(options, "keys")].([]any)
+	for i := range keys {
+		entry, isMap := keys[i].(map[string]any)
+		if !isMap {
+			continue
+		}
+		for _, source := range []string{"secret", "secretFile", "secretEnv"} {
+			if name := nameOf(entry, source); name != "" {
+				entry = maps.Clone(entry)
+				delete(entry, name)
+				entry["secretFile"] = site.SecretFile
+				keys = append([]any{}, keys...)
+				keys[i] = entry
+				options[nameOf(options, "keys")] = keys
+				return options
+			}
+		}
+	}
+	if !isList {
+		set(options, "secretFile", site.SecretFile)
+	}
+	return options
+}
+
+func set(options map[string]any, name string, value any) {
+	if given := nameOf(options, name); given != "" {
+		name = given
+	}
+	options[name] = value
+}
+
+// nameOf is how an option is spelled there; empty: it is not there.
+func nameOf(options map[string]any, name string) string {
+	for given := range options {
+		if strings.EqualFold(given, name) {
+			return given
+		}
+	}
+	return ""
+}
+
+// Key returns the secret that tokens are made with: the first one that the middleware has.
+func (m *Middleware) Key() (*key.Key, error) {
+	top := option.Open(&option.Report{}, "", m.Options)
+	first := map[string]any{"secretFile": top.Text("secretFile", "")}
+	if !top.Has("secretFile") {
+		first = nil
+		keys, _ := m.Options[nameOf(m.Options, "keys")].([]any)
+		for _, one := range keys {
+			entry, isMap := one.(map[string]any)
+			if isMap && (nameOf(entry, "secret") != "" || nameOf(entry, "secretFile") != "" || nameOf(entry, "secretEnv") != "") {
+				first = maps.Clone(entry)
+				break
+			}
+		}
+	}
+	if first == nil {
+		return nil, command.Errorf(command.Usage, "the middleware %s has no secret to make tokens with (public keys verify, and sign nothing): give it a secretFile", m.Name)
+	}
+	return open(first)
+}
+
+// open reads a secret as the middleware does.
+func open(entry map[string]any) (*key.Key, error) {
+	what := "the secret"
+	if name := nameOf(entry, "secretFile"); name != "" {
+		what = fmt.Sprint(entry[name])
+		content, err := os.ReadFile(what)
+		if err != nil {
+			return nil, command.Errorf(command.Failed, "the secret cannot be read: %s (secretFile in ptl.yml says where it is on this machine)", err)
+		}
+		delete(entry, name)
+		entry["secret"] = string(content)
+	}
+	report := &option.Report{}
+	entries := key.Read(option.Open(report, "", map[string]any{"keys": []any{entry}}))
+	key.Open(entries, report)
+	keys, _ := key.Ready(entries)
+	if len(report.Problems()) > 0 || len(keys) == 0 {
+		text := "cannot be used"
+		if len(report.Problems()) > 0 {
+			text = report.Problems()[0].Text
+		}
+		return nil, command.Errorf(command.Usage, "%s %s", what, text)
+	}
+	return keys[0], nil
+}
