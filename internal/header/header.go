@@ -138,7 +138,8 @@ func NewStripper(names Names) *Stripper {
 // Clean looks at every name that is not usual: one that claims an identity is
 // deleted, and the connection's own headers are rebuilt. It reports whether the request
 // may ask for more than an answer: for a WebSocket, a page in a frame, or an event stream;
-// or that it has more than MaxNames, and is to be refused as it is.
+// or that it has more than MaxNames, and is to be refused as it is. A page in a window of its
+// own, loaded again or not, asks for no more.
 func Clean(g *Stripper, h http.Header) bool {
 	if len(h) > MaxNames {
 		return true
@@ -148,7 +149,21 @@ func Clean(g *Stripper, h http.Header) bool {
 		cleanSlow(g, h)
 		rebuildConnection(h) // guard: Connection is rebuilt, only a WebSocket upgrades
 	}
-	return h["Upgrade"] != nil || h["Upgrade-Insecure-Requests"] != nil || h["Cache-Control"] != nil
+	if h["Upgrade"] != nil || h["Upgrade-Insecure-Requests"] != nil || h["Cache-Control"] != nil {
+		return asksMore(h)
+	}
+	return false
+}
+
+// asksMore looks closer at what most pages bring along.
+func asksMore(h http.Header) bool {
+	destination := h["Sec-Fetch-Dest"]
+	if h["Upgrade"] != nil ||
+		h["Upgrade-Insecure-Requests"] != nil && len(destination) > 0 && destination[0] != "document" {
+		return true
+	}
+	accept := h["Accept"]
+	return h["Cache-Control"] != nil && len(accept) > 0 && strings.Contains(accept[0], "text/event-stream")
 }
 
 func cleanSlow(g *Stripper, h http.Header) {

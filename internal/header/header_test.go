@@ -59,6 +59,43 @@ func FuzzClean(f *testing.F) {
 	})
 }
 
+func TestClean(t *testing.T) {
+	page := http.Header{"Upgrade-Insecure-Requests": {"1"}, "Accept": {"text/html"}}
+	stream := http.Header{"Accept": {"text/event-stream"}, "Cache-Control": {"no-cache"}}
+	names := http.Header{}
+	for i := range MaxNames + 1 {
+		names["X-N"+strconv.Itoa(i)] = []string{"1"}
+	}
+	for _, test := range []struct {
+		name   string
+		header http.Header
+		more   http.Header
+		want   bool
+	}{
+		{"a program", http.Header{"X-App": {"1"}}, nil, false},
+		{"a page in a window of its own", page, http.Header{"Sec-Fetch-Dest": {"document"}}, false},
+		{"a page that is loaded again", page, http.Header{"Sec-Fetch-Dest": {"document"}, "Cache-Control": {"max-age=0"}}, false},
+		{"a page over plain HTTP, where browsers do not say what for", page, nil, false},
+		{"a page in a frame", page, http.Header{"Sec-Fetch-Dest": {"iframe"}}, true},
+		{"a page in what nobody knows", page, http.Header{"Sec-Fetch-Dest": {"hologram"}}, true},
+		{"an event stream", stream, nil, true},
+		{"an answer that must be new", http.Header{"Cache-Control": {"no-cache"}, "Accept": {"*/*"}}, nil, false},
+		{"a WebSocket", http.Header{"Connection": {"Upgrade"}, "Upgrade": {"websocket"}}, nil, true},
+		{"another upgrade", http.Header{"Connection": {"Upgrade"}, "Upgrade": {"h2c"}}, nil, false},
+		{"more names than anybody sends", names, nil, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			h := test.header.Clone()
+			for name, values := range test.more {
+				h[name] = values
+			}
+			if got := Clean(NewStripper(Names{Strip: &Strip{}}), h); got != test.want {
+				t.Errorf("it may ask for more than an answer: %t, want %t", got, test.want)
+			}
+		})
+	}
+}
+
 func TestValueProblem(t *testing.T) {
 	for _, test := range []struct {
 		name, value string
