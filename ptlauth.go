@@ -152,6 +152,7 @@ func newGate(m *middleware, label string, rules access.Rules, app *appRoute) *ga
 		rules:        rules,
 		stripper: header.NewStripper(header.Names{
 			Injected: access.Injected(rules), Strip: p.Strip, Rewriting: access.IsMixed(rules), Token: p.Locations.Header,
+			Pages: p.Pairing != nil && p.Pairing.Renew > 0,
 		}),
 		cache:              &cache.Cache{},
 		sockets:            live.SetOf(m.home, label),

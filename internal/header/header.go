@@ -60,6 +60,7 @@ type Stripper struct {
 
 	injected  map[string]bool // folded
 	strip     *Strip
+	pages     bool   // pages ask for more than an answer
 	rewriting bool   // names that say another path are taken out
 	kept      string // canonical: the header that carries the token, which is read first, then taken out
 
@@ -114,13 +115,15 @@ type Names struct {
 	// Rewriting reports that public and private paths are told apart, so that nothing may
 	// say another path.
 	Rewriting bool
+	// Pages reports that a page may be asked for once more, with another token.
+	Pages bool
 	// Token is the canonical name of the header that carries the token; empty: none.
 	Token string
 }
 
 // NewStripper makes the stripper of a middleware that takes those names out.
 func NewStripper(names Names) *Stripper {
-	g := &Stripper{Harmless: map[string]bool{}, injected: map[string]bool{}, strip: names.Strip, rewriting: names.Rewriting, kept: names.Token}
+	g := &Stripper{Harmless: map[string]bool{}, injected: map[string]bool{}, strip: names.Strip, rewriting: names.Rewriting, pages: names.Pages, kept: names.Token}
 	for _, name := range names.Injected {
 		g.injected[Fold(name)] = true
 	}
@@ -150,16 +153,16 @@ func Clean(g *Stripper, h http.Header) bool {
 		rebuildConnection(h) // guard: Connection is rebuilt, only a WebSocket upgrades
 	}
 	if h["Upgrade"] != nil || h["Upgrade-Insecure-Requests"] != nil || h["Cache-Control"] != nil {
-		return asksMore(h)
+		return asksMore(g, h)
 	}
 	return false
 }
 
 // asksMore looks closer at what most pages bring along.
-func asksMore(h http.Header) bool {
+func asksMore(g *Stripper, h http.Header) bool {
 	destination := h["Sec-Fetch-Dest"]
 	if h["Upgrade"] != nil ||
-		h["Upgrade-Insecure-Requests"] != nil && len(destination) > 0 && destination[0] != "document" {
+		h["Upgrade-Insecure-Requests"] != nil && (g.pages || len(destination) > 0 && destination[0] != "document") {
 		return true
 	}
 	accept := h["Accept"]
