@@ -189,7 +189,9 @@ func newHandler(shared *gate, next http.Handler, router *appHandlers) http.Handl
 	g.next = next
 	g.router = router
 	switch {
-	case g.cachedByCookie && len(g.rules) == 1:
+	case g.cachedByCookie && g.policy.Pairing != nil:
+		return byCookieOrOwn(g)
+	case g.cachedByCookie:
 		return byCookie(g)
 	case g.cachedByCookieAndPath:
 		return byPath(g)

@@ -92,6 +92,8 @@ func everyKind(b *testing.B) []*kind {
 	plain := map[string]any{"secretFile": file(b, "secret", secret), "terminals": "any"}
 	public := map[string]any{"secretFile": plain["secretFile"], "terminals": "any", "paths": []any{map[string]any{"prefix": "/public", "access": "public"}}}
 	gate := build(b, Options{}, plain)
+	list := file(b, "list.json", `[{"id": "abc123", "name": "phone", "user": "you@example.com"}]`)
+	pairing := build(b, Options{}, map[string]any{"secretFile": plain["secretFile"], "terminals": map[string]any{"file": list}, "pairing": true})
 	gates := build(b, Options{}, public)
 	portal := build(b, Options{}, map[string]any{"secretFile": plain["secretFile"], "terminals": "any", "portal": map[string]any{"id": "abcdef123"}, "apps": map[string]any{"directory": apps(b)}})
 
@@ -104,6 +106,8 @@ func everyKind(b *testing.B) []*kind {
 		{name: "remembered, a page with 40 headers", handler: gate, cookie: same, extra: append(named(usual), "Sec-Fetch-Dest: document", "Sec-Fetch-Mode: navigate")},
 		{name: "remembered, an unusual header", handler: gate, cookie: same, extra: []string{"X-Custom-Thing: 1"}},
 		{name: "remembered, 27 unusual headers", handler: gate, cookie: same, extra: many(27)},
+		{name: "remembered, with pairing", handler: pairing, cookie: same},
+		{name: "first sight, with pairing", handler: pairing, cookie: anew(good)},
 		{name: "remembered, with paths", handler: gates, path: "/api/rooms", cookie: same},
 		{name: "a public path, remembered", handler: gates, path: "/public/style.css", cookie: same},
 		{name: "a public path, no token", handler: gates, path: "/public/style.css", cookie: func(int) string { return "theme=dark" }},

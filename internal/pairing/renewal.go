@@ -20,6 +20,14 @@ func Due(s *Settings, keys []*key.Key, rules *token.Rules, t *token.Token, text 
 		!token.IsBare(t, rules) { // guard: a token that says more than ours is never renewed
 		return 0
 	}
+	if len(keys) == 1 && key.IsShared(keys[0]) {
+		return token.Issued(t) + int64(s.Renew/time.Second)
+	}
+	return dueByKey(s, keys, t, text)
+}
+
+// dueByKey finds out which of several keys has verified the token.
+func dueByKey(s *Settings, keys []*key.Key, t *token.Token, text string) int64 {
 	first := true
 	for _, k := range keys {
 		if !key.IsShared(k) { // guard: a public key's token is never renewed
