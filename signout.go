@@ -3,7 +3,9 @@ package ptlauth
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
 
+	"github.com/getportal/ptlauth/internal/address"
 	"github.com/getportal/ptlauth/internal/authn"
 	"github.com/getportal/ptlauth/internal/denial"
 	"github.com/getportal/ptlauth/internal/denial/page"
@@ -77,12 +79,17 @@ func showDevice(g *gate, w http.ResponseWriter, r *http.Request, o *outcome) {
 			return
 		}
 	}
-	if next != "" && (isIn(o) || query.Get("renew") != "") {
+	isRenewed := query.Get("renew") != ""
+	isHere := !strings.Contains(next, "://")
+	if next != "" && (isRenewed || isIn(o) && isHere) {
 		goOn(w, next)
 		return
 	}
 	d := aboutVisitor(g, r, o)
+	d.Next = next
 	switch {
+	case isIn(o) && next != "":
+		leadOn(w, r, d)
 	case isIn(o):
 		page.Write(w, r, http.StatusOK, page.Device, d)
 	case query.Has("next"):
@@ -100,6 +107,17 @@ func goOn(w http.ResponseWriter, location string) {
 	w.WriteHeader(http.StatusSeeOther)
 }
 
+// leadOn is for a page of another host. Browsers hold every redirect after a form to the
+// form's own policy, which names no host: so a page leads there, and does so at once.
+func leadOn(w http.ResponseWriter, r *http.Request, d *page.Data) {
+	_, rest, _ := strings.Cut(d.Next, "://")
+	d.Host = strings.FieldsFunc(rest, isEndOfHost)[0]
+	w.Header()["Refresh"] = []string{"0; url=" + d.Next}
+	page.Write(w, r, http.StatusOK, page.Device, d)
+}
+
+func isEndOfHost(r rune) bool { return r == '/' || r == '?' || r == '#' }
+
 // isIn reports whether the visitor is a device that is paired.
 func isIn(o *outcome) bool {
 	return o.result.Status == http.StatusOK && o.result.Token != nil
@@ -114,7 +132,11 @@ func userOf(v *authn.Result) string {
 
 // aboutVisitor is what a page says of whoever asks for it.
 func aboutVisitor(g *gate, r *http.Request, o *outcome) *page.Data {
-	d := &page.Data{Contact: g.policy.Contact, Secure: pairing.IsSecure(r)}
+	d := &page.Data{
+		Host:    address.Host(r, address.Scheme(r)),
+		Contact: g.policy.Contact,
+		Secure:  pairing.IsSecure(r),
+	}
 	if isIn(o) {
 		d.Terminal = o.result.Terminal.Name
 		d.User = userOf(o.result)

@@ -4,12 +4,14 @@ go 1.25
 
 require (
 	github.com/Masterminds/sprig/v3 v3.2.3
+	github.com/creack/pty v1.1.24
 	github.com/getportal/ptlauth v0.1.0
 	github.com/gofrs/flock v0.13.0
 	github.com/golang-jwt/jwt/v4 v4.5.2
 	github.com/google/renameio/v2 v2.0.2
 	github.com/pelletier/go-toml/v2 v2.4.3
 	github.com/rogpeppe/go-internal v1.14.1
+	github.com/skip2/go-qrcode v0.0.0-20200617195104-da1b6568686e
 	github.com/traefik/paerser v0.2.2
 	golang.org/x/term v0.40.0
 	gopkg.in/yaml.v3 v3.0.1

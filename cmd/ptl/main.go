@@ -15,8 +15,12 @@ const about = "ptl lets devices in behind ptlauth, and throws them out."
 // commands are ptl's, in the order in which one meets them. Each is made anew, because its options are filled in.
 func commands() []*command.Command {
 	return []*command.Command{
+		newInit(),
+		newPair(),
 		newTerminals(),
 		newRename(),
+		newUnpair(),
+		newToken(),
 		newInspect(),
 		newCheck(),
 		newCompletion(),

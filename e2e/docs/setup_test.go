@@ -17,9 +17,9 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v4"
-	"gopkg.in/yaml.v3"
 
 	"github.com/getportal/ptlauth/e2e/decode"
+	"github.com/getportal/ptlauth/e2e/docker"
 	"github.com/getportal/ptlauth/e2e/interpreted"
 	"github.com/getportal/ptlauth/e2e/poll"
 	"github.com/getportal/ptlauth/e2e/program"
@@ -582,11 +582,11 @@ func TestReadmeDocker(t *testing.T) {
 		"traefik.http.routers.another.rule":        "Host(`another.example.com`)",
 		"traefik.http.routers.another.middlewares": services["app"].Labels["traefik.http.routers.app.middlewares"],
 	}
-	docker := &dockerEngine{t: t}
-	docker.run("traefik", "http://127.0.0.1:80", services["traefik"].Labels)
-	docker.run("app", witness.Listen(t, app), services["app"].Labels)
-	docker.run("another", witness.Listen(t, another), second)
-	proxy := docker.proxy()
+	engine, static := docker.New(t)
+	engine.Run("home-traefik-1", "http://127.0.0.1:80", services["traefik"].Labels)
+	engine.Run("home-app-1", witness.Listen(t, app), services["app"].Labels)
+	engine.Run("home-another-1", witness.Listen(t, another), second)
+	proxy := proxyOf(t, static)
 	cookie := http.Header{"Cookie": {"authorization=" + good}}
 
 	t.Run("README's command says 401", func(t *testing.T) {
@@ -620,11 +620,10 @@ func TestReadmeDocker(t *testing.T) {
 			if named {
 				labels[label[1]] = label[2]
 			}
-			docker := &dockerEngine{t: t}
-			docker.run("traefik", "", labels)
-			docker.containers[0]["HostConfig"] = map[string]any{"NetworkMode": "host"}
-			docker.run("app", witness.Listen(t, app), services["app"].Labels)
-			proxy := docker.proxy()
+			engine, static := docker.New(t)
+			engine.RunOnHost("home-traefik-1", labels)
+			engine.Run("home-app-1", witness.Listen(t, app), services["app"].Labels)
+			proxy := proxyOf(t, static)
 			poll.Until(t, 30*time.Second, func() string {
 				log := faultLines(t, proxy.Log())
 				status, _ := visitor.Ask(t, proxy.URL("web"), appHost, nil)
@@ -644,11 +643,11 @@ func TestReadmeDocker(t *testing.T) {
 		copied := maps.Clone(second)
 		maps.Copy(copied, services["traefik"].Labels)
 		copied[option+"headers.X-Another-User"] = "{auth.user}"
-		docker := &dockerEngine{t: t}
-		docker.run("traefik", "http://127.0.0.1:80", services["traefik"].Labels)
-		docker.run("app", witness.Listen(t, app), services["app"].Labels)
-		docker.run("another", witness.Listen(t, another), copied)
-		proxy := docker.proxy()
+		engine, static := docker.New(t)
+		engine.Run("home-traefik-1", "http://127.0.0.1:80", services["traefik"].Labels)
+		engine.Run("home-app-1", witness.Listen(t, app), services["app"].Labels)
+		engine.Run("home-another-1", witness.Listen(t, another), copied)
+		proxy := proxyOf(t, static)
 		poll.Until(t, 30*time.Second, func() string {
 			if log := faultLines(t, proxy.Log()); !strings.Contains(log, doubled) || !strings.Contains(log, `middleware "auth@docker" does not exist`) {
 				return "Traefik says\n" + log
@@ -663,77 +662,13 @@ func TestReadmeDocker(t *testing.T) {
 	})
 }
 
-// dockerEngine stands in for Docker, as far as Traefik asks it.
-type dockerEngine struct {
-	t          *testing.T
-	containers []map[string]any
-}
-
-// run adds a container that exposes the port of an address of 127.0.0.1, if there is one.
-func (d *dockerEngine) run(name, address string, labels map[string]string) {
-	d.t.Helper()
-	ports := map[string]any{}
-	if port := address[strings.LastIndex(address, ":")+1:]; port != "" {
-		ports[port+"/tcp"] = nil
-	}
-	d.containers = append(d.containers, map[string]any{
-		"Id":         fmt.Sprintf("%064d", len(d.containers)+1),
-		"Name":       "/home-" + name + "-1",
-		"State":      map[string]any{"Status": "running", "Running": true},
-		"HostConfig": map[string]any{"NetworkMode": "home_default"},
-		"Config":     map[string]any{"Labels": labels},
-		"NetworkSettings": map[string]any{
-			"Ports":    ports,
-			"Networks": map[string]any{"home_default": map[string]any{"IPAddress": "127.0.0.1"}},
-		},
-	})
-}
-
-func (d *dockerEngine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	path := regexp.MustCompile(`^/v[0-9.]+`).ReplaceAllString(r.URL.Path, "")
-	w.Header().Set("Api-Version", "1.44")
-	w.Header().Set("Content-Type", "application/json")
-	id, isInspect := strings.CutPrefix(strings.TrimSuffix(path, "/json"), "/containers/")
-	switch {
-	case path == "/_ping":
-	case path == "/version":
-		fmt.Fprint(w, `{"Version": "25.0.0", "ApiVersion": "1.44", "MinAPIVersion": "1.24"}`)
-	case path == "/events":
-		w.(http.Flusher).Flush()
-		<-r.Context().Done()
-	case path == "/containers/json":
-		ids := []map[string]any{}
-		for _, container := range d.containers {
-			ids = append(ids, map[string]any{"Id": container["Id"]})
-		}
-		_ = json.NewEncoder(w).Encode(ids)
-	case isInspect:
-		for _, container := range d.containers {
-			if container["Id"] == id {
-				_ = json.NewEncoder(w).Encode(container)
-			}
-		}
-	default:
-		http.NotFound(w, r)
-	}
-}
-
-// proxy starts Traefik with the flags of README.md's compose file. The plugin is this repository.
-func (d *dockerEngine) proxy() *traefik.Traefik {
-	d.t.Helper()
-	server := httptest.NewServer(d)
-	d.t.Cleanup(server.Close)
-	static, err := yaml.Marshal(map[string]any{
-		"experimental": map[string]any{"abortOnPluginFailure": true},
-		"providers":    map[string]any{"docker": map[string]any{"endpoint": strings.Replace(server.URL, "http", "tcp", 1)}},
-	})
+// proxyOf starts Traefik with the flags of README.md's compose file. The plugin is this repository.
+func proxyOf(t *testing.T, docker string) *traefik.Traefik {
+	t.Helper()
+	proxy, err := traefik.Start(t.Context(), traefik.Options{Static: docker + "experimental: {abortOnPluginFailure: true}\n", Progress: os.Stderr})
 	if err != nil {
-		d.t.Fatal(err)
+		t.Fatal(err)
 	}
-	proxy, err := traefik.Start(d.t.Context(), traefik.Options{Static: string(static), Progress: os.Stderr})
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	d.t.Cleanup(proxy.Stop)
+	t.Cleanup(proxy.Stop)
 	return proxy
 }

@@ -1,23 +1,18 @@
 package live
 
 import (
-	"encoding/json"
 	"fmt"
 	"net"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
-	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"gopkg.in/yaml.v3"
 
+	"github.com/getportal/ptlauth/e2e/docker"
 	"github.com/getportal/ptlauth/e2e/program"
 	"github.com/getportal/ptlauth/e2e/traefik"
 )
@@ -87,99 +82,14 @@ func newRedis(t *testing.T, _ string) *provider {
 
 // newDocker has the rules as labels of one container, and the app in another one.
 func newDocker(t *testing.T, app string) *provider {
-	d := &docker{changed: make(chan string, 100)}
-	server := httptest.NewServer(d)
-	t.Cleanup(server.Close)
+	engine, static := docker.New(t)
 	port := app[strings.LastIndex(app, ":")+1:]
-	d.run("app", port, map[string]string{"traefik.http.services.app.loadBalancer.server.port": port})
-	static := "providers: {docker: {endpoint: '" + strings.Replace(server.URL, "http", "tcp", 1) + "'}}"
+	engine.Run("app", app, map[string]string{"traefik.http.services.app.loadBalancer.server.port": port})
 	return &provider{"labels", static, func(_ *testing.T, _ *traefik.Traefik, rules tree) {
 		delete(rules, "services")
 		// A container's labels cannot be changed: another one is made in its place, and for a moment there is none.
-		d.stop("rules")
+		engine.Stop("rules")
 		time.Sleep(300 * time.Millisecond)
-		d.run("rules", "80", labels("traefik.http", rules))
+		engine.Run("rules", ":80", labels("traefik.http", rules))
 	}}
-}
-
-// docker stands in for Docker, as far as Traefik asks it.
-type docker struct {
-	mutex      sync.Mutex
-	containers []map[string]any
-	made       int
-	changed    chan string
-}
-
-var version = regexp.MustCompile(`^/v[0-9.]+`)
-
-func (d *docker) run(name, port string, labels map[string]string) {
-	d.mutex.Lock()
-	defer d.mutex.Unlock()
-	d.made++
-	d.containers = append(d.containers, map[string]any{
-		"Id":         fmt.Sprintf("%064d", d.made),
-		"Name":       "/" + name,
-		"State":      map[string]any{"Status": "running", "Running": true},
-		"HostConfig": map[string]any{"NetworkMode": "home_default"},
-		"Config":     map[string]any{"Labels": labels},
-		"NetworkSettings": map[string]any{
-			"Ports":    map[string]any{port + "/tcp": nil},
-			"Networks": map[string]any{"home_default": map[string]any{"IPAddress": "127.0.0.1"}},
-		},
-	})
-	d.changed <- "start"
-}
-
-func (d *docker) stop(name string) {
-	d.mutex.Lock()
-	defer d.mutex.Unlock()
-	d.containers = slices.DeleteFunc(d.containers, func(c map[string]any) bool { return c["Name"] == "/"+name })
-	d.changed <- "die"
-}
-
-func (d *docker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	path := version.ReplaceAllString(r.URL.Path, "")
-	w.Header().Set("Api-Version", "1.44")
-	w.Header().Set("Content-Type", "application/json")
-	if path == "/events" {
-		d.tell(w, r)
-		return
-	}
-	d.mutex.Lock()
-	defer d.mutex.Unlock()
-	id, isInspect := strings.CutPrefix(strings.TrimSuffix(path, "/json"), "/containers/")
-	switch {
-	case path == "/_ping":
-	case path == "/version":
-		fmt.Fprint(w, `{"Version": "25.0.0", "ApiVersion": "1.44", "MinAPIVersion": "1.24"}`)
-	case path == "/containers/json":
-		ids := []map[string]any{}
-		for _, container := range d.containers {
-			ids = append(ids, map[string]any{"Id": container["Id"]})
-		}
-		_ = json.NewEncoder(w).Encode(ids)
-	case isInspect:
-		for _, container := range d.containers {
-			if container["Id"] == id {
-				_ = json.NewEncoder(w).Encode(container)
-				return
-			}
-		}
-		http.NotFound(w, r)
-	default:
-		http.NotFound(w, r)
-	}
-}
-
-// tell tells what happens to containers.
-func (d *docker) tell(w http.ResponseWriter, r *http.Request) {
-	for {
-		w.(http.Flusher).Flush()
-		select {
-		case <-r.Context().Done():
-			return
-		case action := <-d.changed:
-			fmt.Fprintf(w, `{"Type": "container", "Action": %q, "Actor": {"ID": "1"}}`+"\n", action)
-		}
-	}
 }

@@ -220,6 +220,30 @@ func (p *Plugin) Plant(function, condition string) (*Plugin, error) {
 	return planted[0], nil
 }
 
+// Set is the plugin with another value of a constant, which is called by its package's name and its own.
+func (p *Plugin) Set(constant, value string) (*Plugin, error) {
+	var changed []*Plugin
+	for name, text := range p.own() {
+		set := token.NewFileSet()
+		file, err := parser.ParseFile(set, name, text, 0)
+		if err != nil {
+			return nil, err
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			spec, ok := n.(*ast.ValueSpec)
+			if ok && len(spec.Names) == 1 && len(spec.Values) == 1 && file.Name.Name+"."+spec.Names[0].Name == constant {
+				e := edit{{spec.Values[0].Pos(), spec.Values[0].End(), value}}
+				changed = append(changed, p.with(name, e.apply(set, text)))
+			}
+			return true
+		})
+	}
+	if len(changed) != 1 {
+		return nil, fmt.Errorf("there are %d constants %s, want one", len(changed), constant)
+	}
+	return changed[0], nil
+}
+
 // isNoPreparation reports whether a statement is neither a defer nor a lock.
 func isNoPreparation(statement ast.Stmt) bool {
 	switch s := statement.(type) {

@@ -86,6 +86,20 @@ func TestPlant(t *testing.T) {
 	}
 }
 
+func TestSet(t *testing.T) {
+	plugin := read(t, "package p\n\nconst (\n\ta = 1 // why\n\tb = 30 * a\n)\n")
+	changed, err := plugin.Set("p.b", "2*a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := written(t, changed); !strings.Contains(got, "\ta = 1 // why\n\tb = 2*a\n") {
+		t.Errorf("got:\n%s", got)
+	}
+	if _, err := plugin.Set("p.c", "1"); err == nil {
+		t.Error("a constant is changed that is not there")
+	}
+}
+
 func read(t *testing.T, source string) *guardtest.Plugin {
 	t.Helper()
 	root := t.TempDir()

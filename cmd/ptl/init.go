@@ -1,0 +1,144 @@
+package main
+
+import (
+	"bytes"
+	"crypto/rand"
+	"embed"
+	"encoding/base64"
+	"errors"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"text/template"
+
+	"github.com/getportal/ptlauth/cmd/command"
+	"github.com/getportal/ptlauth/cmd/registry"
+)
+
+//go:embed init
+var initFiles embed.FS
+
+// pluginVersion is that of the plugin that Traefik downloads.
+const pluginVersion = "v0.1.0"
+
+type initOptions struct {
+	URL   string `description:"Where the site will be, as a browser asks for it, such as https://chat.example.com. With http:// it is one on a LAN, without a certificate."`
+	Owner string `description:"Whose the secret and the list shall be, where Traefik does not run as root: a number, or two with a colon between, as in user: of a compose file."`
+}
+
+func newInit() *command.Command {
+	options := &initOptions{URL: "https://chat.example.com"}
+	return &command.Command{
+		Name:      "init",
+		Arguments: "DIR",
+		Short:     "makes a secret, an empty list, and the files that say where they are",
+		Long: "In DIR are then compose.yml, with Traefik and a small app, to start or to copy from; ptl.yml, which tells ptl where everything is;" +
+			" and the folder ptlauth, which Traefik sees: the secret, terminals.json, and dynamic.yml with the middleware. What is there already stays as it is. Then, in DIR: docker compose up -d, and ptl pair --name=phone.",
+		Examples: []command.Example{
+			{Line: "ptl init site --url=https://chat.example.com", Says: "A site with a name, and a certificate of Let's Encrypt:"},
+			{Line: "ptl init site --url=http://nas.lan", Says: "One on a LAN, without a certificate:"},
+		},
+		Options: options,
+		Run:     func(c *command.Console, arguments []string) error { return initialize(c, options, arguments) },
+	}
+}
+
+func initialize(c *command.Console, options *initOptions, arguments []string) error {
+	if len(arguments) != 1 {
+		return command.Errorf(command.Usage, "say where: ptl init DIR")
+	}
+	u, err := url.Parse(options.URL)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.Port() != "" || strings.Trim(u.Path, "/") != "" || u.User != nil {
+		return command.Errorf(command.Usage, "url is %q, and should be as a browser asks for the site, without a path and a port: https://chat.example.com", options.URL)
+	}
+	user, group, err := ownerOf(options.Owner)
+	if err != nil {
+		return err
+	}
+	seen := filepath.Join(arguments[0], "ptlauth")
+	if err := os.MkdirAll(seen, 0o755); err != nil {
+		return err
+	}
+	values := map[string]any{"URL": u.Scheme + "://" + u.Host, "Host": u.Host, "Secure": u.Scheme == "https", "Version": pluginVersion}
+	secret, list := filepath.Join(seen, "secret"), filepath.Join(seen, "terminals.json")
+	steps := []struct {
+		path string
+		make func(path string) error
+	}{
+		{secret, makeSecret},
+		{list, func(path string) error { return (&registry.File{Path: path}).Create() }},
+		{filepath.Join(seen, "dynamic.yml"), fromTemplate("dynamic.yml", values)},
+		{filepath.Join(arguments[0], "compose.yml"), fromTemplate("compose.yml", values)},
+		{filepath.Join(arguments[0], "ptl.yml"), fromTemplate("ptl.yml", values)},
+	}
+	for _, step := range steps {
+		err := step.make(step.path)
+		switch {
+		case errors.Is(err, fs.ErrExist):
+			c.Notef("%s is there already, and stays as it is.\n", step.path)
+		case err != nil:
+			return err
+		default:
+			c.Printf("%s\n", step.path)
+		}
+	}
+	if options.Owner == "" {
+		return nil
+	}
+	return errors.Join(os.Chown(secret, user, group), os.Chown(list, user, group))
+}
+
+// ownerOf reads USER or USER:GROUP.
+func ownerOf(owner string) (user, group int, err error) {
+	if owner == "" {
+		return 0, 0, nil
+	}
+	first, second, isPair := strings.Cut(owner, ":")
+	if !isPair {
+		second = first
+	}
+	user, err = strconv.Atoi(first)
+	group, groupErr := strconv.Atoi(second)
+	if err != nil || groupErr != nil || user < 0 || group < 0 {
+		return 0, 0, command.Errorf(command.Usage, "owner is %q, and should be one number, or two with a colon between: --owner=65532:65532", owner)
+	}
+	return user, group, nil
+}
+
+// secretBytes make 86 characters.
+const secretBytes = 64
+
+func makeSecret(path string) error {
+	secret := make([]byte, secretBytes)
+	if _, err := rand.Read(secret); err != nil {
+		return err
+	}
+	return create(path, 0o600, []byte(base64.RawURLEncoding.EncodeToString(secret)))
+}
+
+func fromTemplate(name string, values any) func(path string) error {
+	return func(path string) error {
+		parsed, err := template.ParseFS(initFiles, "init/"+name)
+		if err != nil {
+			return err
+		}
+		var content bytes.Buffer
+		if err := parsed.Execute(&content, values); err != nil {
+			return err
+		}
+		return create(path, 0o644, content.Bytes())
+	}
+}
+
+// create writes a file where there is none.
+func create(path string, mode fs.FileMode, content []byte) error {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(content)
+	return errors.Join(err, file.Sync(), file.Close())
+}

@@ -1,0 +1,187 @@
+// Package site asks the middleware where it answers: what became of a code, and whether a terminal is admitted.
+package site
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/getportal/ptlauth/cmd/command"
+	"github.com/getportal/ptlauth/internal/pairing"
+)
+
+const (
+	// timeout bounds one question.
+	timeout = 5 * time.Second
+	// maxAnswer bounds what is read of an answer, in bytes.
+	maxAnswer = 64 << 10
+)
+
+// Site is where a middleware answers its own paths.
+type Site struct {
+	base   *url.URL // of the own paths, with a slash at its end
+	client *http.Client
+}
+
+// New is the site at that address, whose middleware pairs as the settings say. Each question has a connection of its own,
+// so that a balancer leads it to every Traefik in turn.
+func New(address string, s *pairing.Settings) (*Site, error) {
+	if address == "" && s.Host != "" {
+		address = "https://" + s.Host
+	}
+	if address == "" {
+		return nil, command.Errorf(command.Usage, "it is not said where the site is: write `url` into ptl.yml, such as https://chat.example.com")
+	}
+	base, err := url.Parse(address)
+	if err != nil || base.Scheme != "https" && base.Scheme != "http" || base.Host == "" || base.User != nil {
+		return nil, command.Errorf(command.Usage, "url is %q, and should be as a browser asks for the site, such as https://chat.example.com", address)
+	}
+	if s.Host != "" {
+		base = &url.URL{Scheme: base.Scheme, Host: s.Host}
+	}
+	base = &url.URL{Scheme: base.Scheme, Host: base.Host, Path: strings.TrimSuffix(base.Path, "/") + s.Path}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.DisableKeepAlives = true
+	return &Site{base: base, client: &http.Client{
+		Transport:     transport,
+		Timeout:       timeout,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}, nil
+}
+
+// Page is where a short code is typed.
+func (s *Site) Page() string { return s.base.JoinPath(pairing.Pair).String() }
+
+// Link pairs whoever opens it. The code stands where no server, log or referrer sees it.
+func (s *Site) Link(code string) string { return s.Page() + "#" + code }
+
+// Host is how a person knows the site.
+func (s *Site) Host() string { return s.base.Host }
+
+// Use is what became of a code.
+type Use struct {
+	State   string `json:"state"` // pairing.Unknown, pairing.Waiting or pairing.Taken
+	At      int64  `json:"at,omitempty"`
+	Browser string `json:"browser,omitempty"`
+	Address string `json:"address,omitempty"`
+}
+
+// Trouble is that a site does not answer as it should.
+type Trouble struct {
+	text string
+	// MayPass reports that it may be otherwise in a moment.
+	MayPass bool
+}
+
+func (t *Trouble) Error() string { return t.text }
+
+func troublef(mayPass bool, format string, values ...any) error {
+	return &Trouble{text: fmt.Sprintf(format, values...), MayPass: mayPass}
+}
+
+// Ask finds out what became of the codes that belong to a watch code. An error is a *Trouble.
+func (s *Site) Ask(ctx context.Context, watch string) (*Use, error) {
+	address := s.base.JoinPath(pairing.Used).String()
+	form := url.Values{"watch": {watch}}.Encode()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(form))
+	if err != nil {
+		return nil, troublef(false, "%s", err)
+	}
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	response, content, err := s.do(request)
+	if err != nil {
+		return nil, err
+	}
+	use := &Use{}
+	isJSON := strings.HasPrefix(response.Header.Get("Content-Type"), "application/json")
+	if response.StatusCode != http.StatusOK || !isJSON || json.Unmarshal(content, use) != nil {
+		return nil, told(address, response)
+	}
+	switch use.State {
+	case pairing.Unknown, pairing.Waiting, pairing.Taken:
+		return use, nil
+	}
+	return nil, told(address, response)
+}
+
+// IsIn reports whether a terminal's token is admitted. An error is a *Trouble.
+func (s *Site) IsIn(ctx context.Context, cookie, token string) (bool, error) {
+	address := s.base.JoinPath(pairing.Me).String()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return false, troublef(false, "%s", err)
+	}
+	request.AddCookie(&http.Cookie{Name: cookie, Value: token})
+	response, content, err := s.do(request)
+	if err != nil {
+		return false, err
+	}
+	var me struct{ ID string }
+	switch {
+	case response.StatusCode == http.StatusUnauthorized:
+		return false, nil
+	case response.StatusCode == http.StatusOK && json.Unmarshal(content, &me) == nil && me.ID != "":
+		return true, nil
+	}
+	return false, told(address, response)
+}
+
+func (s *Site) do(request *http.Request) (*http.Response, []byte, error) {
+	response, err := s.client.Do(request)
+	if err != nil {
+		return nil, nil, unreached(s.base, err)
+	}
+	defer response.Body.Close()
+	content, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	if err != nil {
+		return nil, nil, unreached(s.base, err)
+	}
+	return response, content, nil
+}
+
+// unreached says why nobody answers.
+func unreached(base *url.URL, err error) error {
+	var failed *url.Error
+	if errors.As(err, &failed) {
+		err = failed.Err
+	}
+	var name *net.DNSError
+	var authority x509.UnknownAuthorityError
+	var host x509.HostnameError
+	var record tls.RecordHeaderError
+	switch {
+	case errors.As(err, &name) && name.IsNotFound:
+		return troublef(false, "there is no host %s, as far as this machine knows: look at `url` in ptl.yml", base.Hostname())
+	case errors.As(err, &authority):
+		return troublef(false, "%s has a certificate of an authority that this machine does not know; if it is yours, SSL_CERT_FILE=PATH says where its certificate is", base.Host)
+	case errors.As(err, &host):
+		return troublef(true, "%s has a certificate for another name (Traefik shows its own until it has the right one)", base.Host)
+	case errors.As(err, &record), strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
+		return troublef(false, "%s does not speak HTTPS: write http:// in `url`, or another port", base.Host)
+	}
+	return troublef(true, "%s does not answer: %s", base.Host, err)
+}
+
+// told says what an answer means that is not the middleware's.
+func told(address string, response *http.Response) error {
+	status := response.StatusCode
+	location := response.Header.Get("Location")
+	switch {
+	case status >= 500 || status == http.StatusTooManyRequests:
+		return troublef(true, "%s answers %d: Traefik or the middleware is not ready (its log says why)", address, status)
+	case status >= 300 && status < 400 && location != "":
+		return troublef(false, "%s leads to %s: write the address to which it leads into `url`", address, location)
+	case status == http.StatusOK:
+		return troublef(false, "%s is answered by something else than the middleware: look whether the router of that host has it, with pairing.enabled, and at `url`", address)
+	}
+	return troublef(false, "%s answers %d: look whether the router of that host has the middleware, with pairing.enabled, and at `url`", address, status)
+}
