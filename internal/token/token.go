@@ -189,7 +189,7 @@ func signedByAny(text string, last int, keys []*key.Key) (string, string) {
 	}
 	reason := NoKey
 	for _, k := range keys {
-		if mismatch(h, k) != "" {
+		if !mayBeOf(h, k) {
 			continue
 		}
 		if key.Verify(k, text[:last], text[last+1:]) {
@@ -219,12 +219,16 @@ type header struct {
 	hasID     bool
 }
 
+// headerProblem says why a token with that header is not of a key without an id.
 func headerProblem(segment string, k *key.Key) string {
 	h, problem := readHeader(segment)
 	if problem != "" {
 		return problem
 	}
-	return mismatch(h, k)
+	if !mayBeOf(h, k) {
+		return "the token's alg is not the key's"
+	}
+	return ""
 }
 
 func readHeader(segment string) (header, string) {
@@ -262,22 +266,19 @@ func readHeader(segment string) (header, string) {
 	return h, ""
 }
 
-// mismatch says why a token with that header cannot be of the key.
-func mismatch(h header, k *key.Key) string {
+// mayBeOf reports whether a token with that header may be of the key.
+func mayBeOf(h header, k *key.Key) bool {
 	// guard: the algorithm is the key's
 	if h.algorithm != k.Algorithm && (h.algorithm != "Ed25519" || k.Algorithm != "EdDSA") {
-		return "the token's alg is not the key's"
+		return false
 	}
 	if k.ID == "" {
-		return ""
-	}
-	if !h.hasID && k.RequireKID {
-		return "the token has no kid"
+		return true
 	}
 	if h.hasID && h.id != k.ID { // guard: kid is text, and the key's
-		return "the token's kid is not the key's id"
+		return false
 	}
-	return ""
+	return h.hasID || !k.RequireKID
 }
 
 // Open reads the second segment of a token whose signature is good, and returns the
