@@ -30,7 +30,9 @@ func (w *window) plant(line string) {
 }
 
 // old is when a token was made that is due, each at another second: one is made anew once.
-func old(number int) time.Time { return time.Now().Add(-40*24*time.Hour - time.Duration(number)*time.Minute) }
+func old(number int) time.Time {
+	return time.Now().Add(-40*24*time.Hour - time.Duration(number)*time.Minute)
+}
 
 // notebook is an app of one page, which shows where it is.
 var notebook = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
