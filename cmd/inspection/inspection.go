@@ -3,6 +3,7 @@
 package inspection
 
 import (
+	"errors"
 	"net/http"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/getportal/ptlauth/internal/cache"
 	"github.com/getportal/ptlauth/internal/extractor"
 	"github.com/getportal/ptlauth/internal/identity"
+	"github.com/getportal/ptlauth/internal/pairing"
 	"github.com/getportal/ptlauth/internal/policy"
 	"github.com/getportal/ptlauth/internal/snapshot"
 )
@@ -86,6 +88,9 @@ func Inspect(w *World, pasted, path string) (*Verdict, error) {
 	if err != nil {
 		return nil, err
 	}
+	if w.policy.Pairing != nil && pairing.Own(w.policy.Pairing, r) != pairing.NotOwn {
+		return nil, errors.New("ptlauth answers it itself: ask for another one")
+	}
 	found := extractor.Find(w.policy.Locations, r)
 	result := authn.Identify(w.policy, w.current, r, found)
 	v := &Verdict{Good: result.Status == http.StatusOK, Status: result.Status, Reason: result.LogReason, Tokens: []Token{}}
@@ -97,7 +102,11 @@ func Inspect(w *World, pasted, path string) (*Verdict, error) {
 		admit(w, v, rule, result)
 	}
 	for _, one := range found.Tokens {
-		v.Tokens = append(v.Tokens, explain(w, one.Text, rule))
+		token := explain(w, one.Text, rule)
+		if found.Problem != "" {
+			token.Checks = append([]Check{{Name: "carriers", Result: Failed, Text: found.Problem}}, token.Checks...)
+		}
+		v.Tokens = append(v.Tokens, token)
 	}
 	remark(w, v, rule, len(found.Tokens))
 	return v, nil

@@ -60,7 +60,7 @@ func inspect(c *command.Console, o *inspectOptions, arguments []string) error {
 	}
 	verdict, err := inspection.Inspect(inspection.Look(m.Policy), pasted, o.Path)
 	if err != nil {
-		return command.Errorf(command.Usage, "the path, or the address that was pasted, is none: %s", err)
+		return command.Errorf(command.Usage, "%s cannot be inspected, or the address that was pasted: %s", o.Path, err)
 	}
 	if o.JSON {
 		err = writeJSON(c, verdict)
