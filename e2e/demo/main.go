@@ -1,35 +1,33 @@
-// Command demo shows ptlauth at work, with Go and nothing else: a Traefik with the
-// plugin, a small app behind it, and a terminal that is paired already.
+// Command demo shows ptlauth at work, with Go and nothing else: a Traefik with the plugin, a small app
+// behind it, and ptl, by which a phone is let in and thrown out.
 //
+// LAN=1 lets the devices of the local network reach it, LAN=ADDRESS by that address of this machine.
 // PORT chooses the port, TRAEFIK a binary to use instead of building one.
 package main
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"syscall"
 	"time"
-
-	"github.com/golang-jwt/jwt/v4"
 
 	"github.com/getportal/ptlauth/e2e/demo/app"
 	"github.com/getportal/ptlauth/e2e/traefik"
 )
 
 const (
-	terminal = "k7p2x9"
-	device   = "Your laptop"
-	user     = "ada"
+	device = "Your phone"
+	user   = "ada"
 )
 
 func main() {
@@ -46,16 +44,16 @@ func run(stdout, progress io.Writer) error {
 	if err != nil {
 		return err
 	}
-	err = show(ctx, filepath.Join(dir, "secret"), stdout, progress)
+	err = show(ctx, dir, stdout, progress)
 	if ctx.Err() != nil {
 		err = nil // ended on request, however far it had come
 	}
 	return errors.Join(err, os.RemoveAll(dir))
 }
 
-// show is the demo itself, until ctx ends.
-func show(ctx context.Context, secretFile string, stdout, progress io.Writer) error {
-	token, err := issue(secretFile)
+// show is the demo itself, until ctx ends. In dir it puts ptl, and what ptl and the plugin read.
+func show(ctx context.Context, dir string, stdout, progress io.Writer) error {
+	address, err := listenAddress()
 	if err != nil {
 		return err
 	}
@@ -64,76 +62,111 @@ func show(ctx context.Context, secretFile string, stdout, progress io.Writer) er
 		return err
 	}
 	defer closeApp()
-	pairingURL, closePairing, err := serve(pairing(device, token))
-	if err != nil {
-		return err
-	}
-	defer closePairing()
-
-	address, err := listenAddress()
-	if err != nil {
-		return err
-	}
 	url := "http://" + address
+	configuration := fmt.Sprintf(dynamic, appURL, filepath.Join(dir, "secret"), filepath.Join(dir, "list", "terminals.json"))
+	if err := furnish(dir, url, configuration); err != nil {
+		return err
+	}
+	if err := build(ctx, dir, progress); err != nil {
+		return err
+	}
 	proxy, err := traefik.Start(ctx, traefik.Options{
 		Progress: progress,
 		Static:   fmt.Sprintf("entryPoints: {web: {address: %q}}", address),
-		Dynamic:  fmt.Sprintf(dynamic, appURL, loginPath, pairingURL, secretFile, terminal, device, user, url+loginPath),
+		Dynamic:  configuration,
 	})
 	if err != nil {
 		return err
 	}
 	defer proxy.Stop()
 
-	fmt.Fprintf(stdout, guide, url, token)
+	fmt.Fprintf(stdout, welcome, url, reach(address))
+	if err := pair(ctx, dir); err != nil {
+		return err
+	}
+	fmt.Fprintf(stdout, guide, url, dir, device, user)
 	<-ctx.Done()
 	return nil
-}
-
-// issue makes up a secret, writes it into a file, and returns the terminal's token.
-func issue(secretFile string) (string, error) {
-	random := make([]byte, 64)
-	rand.Read(random)
-	secret := []byte(base64.RawURLEncoding.EncodeToString(random)) // its text is the key, as on Portal
-	if err := os.WriteFile(secretFile, secret, 0o600); err != nil {
-		return "", err
-	}
-	return jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"sub": terminal, "iat": time.Now().Unix()}).SignedString(secret)
 }
 
 const dynamic = `
 http:
   routers:
-    app:
-      entryPoints: [web]
-      rule: PathPrefix("/")
-      middlewares: [auth]
-      service: app
-    pairing:
-      entryPoints: [web]
-      rule: Path(%[2]q)
-      service: pairing
+    app: {entryPoints: [web], rule: PathPrefix("/"), middlewares: [auth], service: app}
   services:
-    app:
-      loadBalancer: {servers: [{url: %[1]q}]}
-    pairing:
-      loadBalancer: {servers: [{url: %[3]q}]}
+    app: {loadBalancer: {servers: [{url: %q}]}}
   middlewares:
     auth:
       plugin:
         ptlauth:
-          secretFile: %[4]q
-          terminals:
-            paired: [{id: %[5]q, name: %[6]q, user: %[7]q}]
-          loginURL: "%[8]s?next={url}"
+          secretFile: %q
+          terminals: {file: %q}
+          pairing: true
+`
+
+// furnish writes what ptl and the plugin read: a secret, a list without a device, and where these are.
+func furnish(dir, url, configuration string) error {
+	if err := os.Mkdir(filepath.Join(dir, "list"), 0o700); err != nil {
+		return err
+	}
+	for name, content := range map[string]string{
+		"secret":              rand.Text() + rand.Text(),
+		"list/terminals.json": "[]\n",
+		"dynamic.yml":         configuration,
+		"ptl.yml":             fmt.Sprintf("url: %s\ndynamic: %s\n", url, filepath.Join(dir, "dynamic.yml")),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, filepath.FromSlash(name)), []byte(content), 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// build puts ptl into dir, made of this repository.
+func build(ctx context.Context, dir string, progress io.Writer) error {
+	_, file, _, ok := runtime.Caller(0)
+	if !ok {
+		return errors.New("no source to build ptl of")
+	}
+	cmd := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-modfile=dev.mod", "-o", dir+string(filepath.Separator), "./ptl")
+	cmd.Dir = filepath.Join(filepath.Dir(file), "..", "..", "cmd")
+	cmd.Stdout, cmd.Stderr = progress, progress
+	return cmd.Run()
+}
+
+// pair runs ptl until a device is in, the code has ended unused, or ctx ends. What it says is all there is
+// to say of that, so that only a ptl that cannot be run is an error.
+func pair(ctx context.Context, dir string) error {
+	cmd := exec.CommandContext(ctx, filepath.Join(dir, "ptl"), "pair", "--name", device, "--user", user)
+	cmd.Dir = dir
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = 5 * time.Second
+	err := cmd.Run()
+	var ended *exec.ExitError
+	if errors.As(err, &ended) {
+		return nil
+	}
+	return err
+}
+
+const welcome = `
+An app without a login of its own is at %[1]s, and ptlauth lets nobody in yet.
+%[2]s
 `
 
 const guide = `
-Open this in a browser, which is sent to a page that pairs it:
-  %[1]s
+What else to try, in another terminal:
+  cd %[2]s
 
-With curl: 200, greeted by name.
-  curl -i -b 'authorization=%[2]s' %[1]s/
+Who is in:
+  ./ptl terminals
+
+Throw the phone out, while its page is open: its WebSocket ends, and the next click meets the page for pairing.
+  ./ptl unpair '%[3]s'
+
+Let another device in.
+  ./ptl pair --name 'Kitchen tablet' --user %[4]s
 
 Without a token: 401, and the app never heard of it.
   curl -i %[1]s/
@@ -141,11 +174,17 @@ Without a token: 401, and the app never heard of it.
 With a name of one's own choosing instead of a token: 401.
   curl -i -H 'X-Ptl-User: mallory' -H 'X_Ptl_User: mallory' %[1]s/
 
-With both: 200, and the app was sent no mallory.
-  curl -i -b 'authorization=%[2]s' -H 'X-Ptl-User: mallory' -H 'X_Ptl_User: mallory' %[1]s/
-
 Ctrl-C ends it.
 `
+
+// reach says who can reach that address, because a phone that scans a code should be one of them.
+func reach(address string) string {
+	host, _, _ := net.SplitHostPort(address)
+	if net.ParseIP(host).IsLoopback() {
+		return "Only browsers on this machine reach it. For a phone in the same network: make demo LAN=1"
+	}
+	return "Everyone in the same network reaches it, unless a firewall is in the way. There is no HTTPS: it is for looking at."
+}
 
 // serve runs a handler on a free port of this machine until it is closed.
 func serve(handler http.Handler) (url string, stop func() error, err error) {
@@ -158,16 +197,46 @@ func serve(handler http.Handler) (url string, stop func() error, err error) {
 	return "http://" + listener.Addr().String(), server.Close, nil
 }
 
-// listenAddress is PORT, else 8080, else any free port, on this machine alone.
+// listenAddress is where the demo is: on PORT, else on 8080, else on any free port; of this machine alone,
+// unless LAN says otherwise.
 func listenAddress() (string, error) {
-	port := cmp.Or(os.Getenv("PORT"), "8080")
-	listener, err := net.Listen("tcp", "127.0.0.1:"+port)
-	if err != nil && os.Getenv("PORT") == "" {
-		listener, err = net.Listen("tcp", "127.0.0.1:0")
+	host := "127.0.0.1"
+	switch lan := os.Getenv("LAN"); {
+	case net.ParseIP(lan) != nil:
+		host = lan
+	case lan != "":
+		own, err := ownAddress()
+		if err != nil {
+			return "", err
+		}
+		host = own
 	}
+	port := os.Getenv("PORT")
+	if port != "" {
+		return free(host, port)
+	}
+	if address, err := free(host, "8080"); err == nil {
+		return address, nil
+	}
+	return free(host, "0")
+}
+
+func free(host, port string) (string, error) {
+	listener, err := net.Listen("tcp", net.JoinHostPort(host, port))
 	if err != nil {
 		return "", err
 	}
 	defer listener.Close()
 	return listener.Addr().String(), nil
+}
+
+// ownAddress is this machine's in the network by which it reaches others. Nothing is sent to find it out:
+// 192.0.2.1 is nobody's (RFC 5737).
+func ownAddress() (string, error) {
+	conn, err := net.Dial("udp", "192.0.2.1:9")
+	if err != nil {
+		return "", fmt.Errorf("this machine's address in its network cannot be told (%w): write it, as in LAN=192.168.1.20", err)
+	}
+	defer conn.Close()
+	return conn.LocalAddr().(*net.UDPAddr).IP.String(), nil
 }
