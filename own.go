@@ -55,22 +55,20 @@ func serveOwn(g *gate, w http.ResponseWriter, r *http.Request, o *outcome) {
 	isElsewhere := pairing.IsElsewhere(s, r)
 	switch {
 	case o.own == pairing.Me:
-		tellMe(v)
+		tellMe(g, w, r, o)
 	case o.own == pairing.Used:
 		tellUse(v)
-	case isElsewhere && o.own == pairing.Out && r.Method == "POST" && pairing.IsFromOwnPage(r):
-		takeForm(v)
 	case isElsewhere &&
 		(o.own != pairing.Pair || !s.OnApps): // guard: an app's host takes no code unless apps are trusted
 		leadHome(v)
 	case r.Method == "POST" && !pairing.IsFromOwnPage(r): // guard: another origin's page pairs nobody, and signs nobody out
 		refuse(v, http.StatusForbidden)
 	case o.own == pairing.Device:
-		showDevice(v)
+		showDevice(g, w, r, o)
 	case r.Method != "POST" && o.own == pairing.Pair:
 		showPairing(v)
 	case r.Method != "POST":
-		askOut(v)
+		askOut(g, w, r, o)
 	default:
 		takeForm(v)
 	}
@@ -84,7 +82,7 @@ func takeForm(v *visit) {
 		return
 	}
 	if v.outcome.own == pairing.Out {
-		signOut(v, fields)
+		signOut(v.gate, v.w, v.r, v.outcome)
 		return
 	}
 	takeCode(v, newAttempt(v, fields))
@@ -135,7 +133,5 @@ func tell(v *visit, answer map[string]interface{}) {
 	h["Content-Type"] = []string{"application/json"}
 	h["X-Content-Type-Options"] = []string{"nosniff"}
 	v.w.WriteHeader(http.StatusOK)
-	if v.r.Method != "HEAD" {
-		_, _ = v.w.Write(append(text, '\n'))
-	}
+	_, _ = v.w.Write(append(text, '\n'))
 }

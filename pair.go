@@ -127,7 +127,7 @@ func aboutPairing(v *visit) *page.Data {
 			d.Paired = o.result.Terminal.ID
 		}
 	}
-	d.Locked = isLocked(o)
+	d.Locked = !isIn(o) && (o.found.Tokens != nil || o.found.Problem != "")
 	return d
 }
 

@@ -14,13 +14,13 @@ import (
 )
 
 type inspectOptions struct {
-	Page string `description:"The page that is asked for, a path or a whole address: its rule decides which headers the app is sent, and with apps its host which app it is."`
+	Path string `description:"The page that is asked for: its rule in paths decides which headers the app is sent."`
 	JSON bool   `description:"Write the checks as JSON, for programs."`
 	settings.Site
 }
 
 func newInspect() *command.Command {
-	o := &inspectOptions{Page: "/"}
+	o := &inspectOptions{Path: "/"}
 	return &command.Command{
 		Name:      "inspect",
 		Arguments: "[TOKEN|-]",
@@ -58,9 +58,9 @@ func inspect(c *command.Console, o *inspectOptions, arguments []string) error {
 	if err != nil {
 		return err
 	}
-	verdict, err := inspection.Inspect(inspection.Look(m.Policy), pasted, o.Page)
+	verdict, err := inspection.Inspect(inspection.Look(m.Policy), pasted, o.Path)
 	if err != nil {
-		return command.Errorf(command.Usage, "%s cannot be inspected, or the address that was pasted: %s", o.Page, err)
+		return command.Errorf(command.Usage, "the path, or the address that was pasted, is none: %s", err)
 	}
 	if o.JSON {
 		err = writeJSON(c, verdict)

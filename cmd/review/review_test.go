@@ -14,7 +14,7 @@ import (
 // TestOwnExamples: what is written here as an example is neither wrong nor unwise.
 func TestOwnExamples(t *testing.T) {
 	for name, paths := range map[string][]string{
-		"demo with Docker":     {"../../demo/compose.yml", "../../demo/dynamic.yml"},
+		"demo with Docker":     {"../../demo/compose.yml", "../../demo/ptlauth/dynamic.yml"},
 		"demo with Kubernetes": {"../../demo/kubernetes-values.yml", "../../demo/kubernetes.yml"},
 		"demo, all of it":      {"../../demo"},
 	} {
@@ -125,7 +125,7 @@ func TestPlanted(t *testing.T) {
 
 func TestMiddlewares(t *testing.T) {
 	for path, want := range map[string]string{
-		"../../demo/dynamic.yml": "auth /run/secrets/ptlauth", "../../demo/kubernetes.yml": "chat-auth /run/secrets/ptlauth/secret", "../../demo/compose.yml": "",
+		"../../demo/ptlauth/dynamic.yml": "auth /etc/ptlauth/secret", "../../demo/kubernetes.yml": "chat-auth /run/secrets/ptlauth/secret", "../../demo/compose.yml": "",
 	} {
 		found, err := review.Middlewares(path)
 		if err != nil {

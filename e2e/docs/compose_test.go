@@ -2,10 +2,17 @@ package docs
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
+	"fmt"
 	"io"
 	"maps"
+	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -25,39 +32,42 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/getportal/ptlauth/e2e/convos"
+	"github.com/getportal/ptlauth/e2e/program"
 	"github.com/getportal/ptlauth/e2e/traefik"
+	"github.com/getportal/ptlauth/e2e/visitor"
 )
 
-// TestCompose runs what demo/compose.yml describes, with Convos played by a stand-in:
-// Traefik with those flags, the router of those labels, the middleware of
-// demo/dynamic.yml, and a secret and a token made by the commands of demo/README.md.
+// TestCompose runs what demo/compose.yml describes, with Convos played by a stand-in: Traefik with those flags, the
+// router of those labels, and the middleware of demo/ptlauth/dynamic.yml. What demo/README.md says to type is typed.
 func TestCompose(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts Traefik")
 	}
 	const host = "chat.example.com"
-	var compose struct {
-		Services map[string]struct {
-			Command     []string
-			Environment map[string]string
-			Labels      map[string]string
-			Ports       []string
-		}
-	}
-	read(t, "../../demo/compose.yml", &compose)
-	service := compose.Services["convos"]
+	project := composed(t, "../../demo/compose.yml")
+	service := project.Services["convos"]
 	if len(service.Ports) > 0 {
-		t.Errorf("Convos can be reached around Traefik, through %q", service.Ports)
+		t.Errorf("Convos can be reached around Traefik, through %v", service.Ports)
 	}
-	admin := service.Environment["CONVOS_ADMIN"]
-	app := convos.New(service.Environment["CONVOS_AUTH_HEADER"], admin)
+	admin := *service.Environment["CONVOS_ADMIN"]
+	app := convos.New(*service.Environment["CONVOS_AUTH_HEADER"], admin)
 	backend := httptest.NewServer(app)
 	t.Cleanup(backend.Close)
 
-	secret, token := fromReadme(t)
+	commands := fencedBlocks(t, "../../demo/README.md")
+	if len(commands) != 3 {
+		t.Fatalf("demo/README.md has the commands %q", commands)
+	}
+	folder, env := furnished(t, "../../demo", commands[0].text)
+	proxied := project.Services["traefik"]
+	if v := mounted(t, proxied, "/etc/ptlauth"); !v.ReadOnly || filepath.Base(v.Source) != "ptlauth" || !slices.Contains(proxied.Command, "--providers.file.filename=/etc/ptlauth/dynamic.yml") {
+		t.Errorf("Traefik has %+v, and %q", v, proxied.Command)
+	}
+	certificate, key := certified(t, host)
 	proxy, err := traefik.Start(t.Context(), traefik.Options{
-		Static:   staticFrom(t, compose.Services["traefik"].Command),
-		Dynamic:  dynamicFrom(t, service.Labels, backend.URL, secret),
+		Static: staticFrom(t, proxied.Command),
+		Dynamic: strings.ReplaceAll(dynamicFrom(t, service.Labels, backend.URL), "/etc/ptlauth", filepath.Join(folder, "ptlauth")) +
+			fmt.Sprintf("tls: {stores: {default: {defaultCertificate: {certFile: %q, keyFile: %q}}}}\n", certificate, key),
 		Progress: os.Stderr,
 	})
 	if err != nil {
@@ -65,6 +75,16 @@ func TestCompose(t *testing.T) {
 	}
 	t.Cleanup(proxy.Stop)
 
+	env = append(env, "SSL_CERT_FILE="+certificate, "HTTPS_PROXY="+visitor.Tunnel(t, proxy.Addr("https")))
+	phone := visitor.NewPerson(t, proxy.Addr("https"))
+	pairing := program.NewScreen(t, folder, env, "sh", "-ec", commands[1].text)
+	phone.Pair(pairing.Await(t, `https://`+host+`/\.ptl/pair\S*#\S+`))
+	pairing.Await(t, `Was that you\?`)
+	pairing.Type(t, "\n")
+	if code := pairing.End(t, 10*time.Second); code != 0 {
+		t.Fatalf("exit %d\n%s", code, pairing.Text())
+	}
+	token := phone.Cookie("https://"+host+"/", "authorization")
 	transport := &http.Transport{
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, network, proxy.Addr("https"))
@@ -111,13 +131,32 @@ func TestCompose(t *testing.T) {
 
 	t.Run("without a token nothing reaches Convos", func(t *testing.T) {
 		before := app.Requests()
-		for _, path := range []string{"/", "/api/user", "/events", "/public/../api/user"} {
+		for _, path := range []string{"/", "/api/user", "/events", "/public/../api/user", "/assets/../api/user", "/Assets/", "/assets/%2e%2e/api/user"} {
 			if status, _ := get(t, path, nil, nil); status != 401 {
 				t.Errorf("%s: got %d, want 401", path, status)
 			}
 		}
 		if seen := app.Requests() - before; seen > 0 {
 			t.Errorf("Convos saw %d requests", seen)
+		}
+	})
+
+	t.Run("what a browser installs the app with needs no cookie, and is nobody's", func(t *testing.T) {
+		if status, _ := get(t, "/assets/site.webmanifest", http.Header{"X-Ptl-User": {admin}, "X-Request-Base": {"https://mallory.example"}}, nil); status != 200 {
+			t.Errorf("got %d", status)
+		}
+		if base := app.Base(); base == "https://mallory.example" || len(app.Users()) != 1 {
+			t.Errorf("Convos thinks that it lives at %q, and has the users %q", base, app.Users())
+		}
+	})
+	t.Run("the address to sign out is where demo/README.md says", func(t *testing.T) {
+		address := regexp.MustCompile(`Sign a browser out at (\S+)\.\s`).FindStringSubmatch(text(t, "../../demo/README.md"))
+		if address == nil {
+			t.Fatal("it says none")
+		}
+		other := visitor.NewPerson(t, proxy.Addr("https"))
+		if page := other.Visit(address[1]); page.Status != 200 {
+			t.Errorf("got %d\n%s", page.Status, page.Text)
 		}
 	})
 
@@ -228,42 +267,78 @@ func TestCompose(t *testing.T) {
 		}
 	})
 
+	t.Run("a phone that is thrown out is out of what it has open, too", func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		conn, _, err := websocket.Dial(ctx, "wss://"+host+"/events", &websocket.DialOptions{HTTPClient: client, HTTPHeader: with(http.Header{"Origin": {"https://" + host}})})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.CloseNow()
+		unpair := program.NewScreen(t, folder, env, "sh", "-ec", commands[2].text)
+		if code := unpair.End(t, 20*time.Second); code != 0 {
+			t.Fatalf("exit %d\n%s", code, unpair.Text())
+		}
+		if _, _, err := conn.Read(ctx); err == nil || ctx.Err() != nil {
+			t.Errorf("the WebSocket is still open: %v", err)
+		}
+		if status, _ := get(t, "/api/user", cookie, nil); status != 401 {
+			t.Errorf("got %d", status)
+		}
+	})
+
 	if got := app.Users(); !slices.Equal(got, []string{admin}) {
 		t.Errorf("Convos has the users %q, want only %q", got, admin)
 	}
 }
 
-// fromReadme runs the shell commands of demo/README.md, but for Docker's.
-func fromReadme(t *testing.T) (secretFile, token string) {
+// furnished types commands, of which Docker's do nothing, in a copy of a folder of this repository that is as a clone has
+// it. It returns the folder, and an environment with ptl in it.
+func furnished(t *testing.T, source, commands string) (folder string, env []string) {
 	t.Helper()
-	if _, err := exec.LookPath("openssl"); err != nil {
-		t.Skip(err)
+	folder, env = t.TempDir(), program.WithPtl(t)
+	files := strings.Fields(run(t, source, "git", "ls-files"))
+	for _, file := range files {
+		to := filepath.Join(folder, file)
+		if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(to, []byte(text(t, filepath.Join(source, file))), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
-	text, err := os.ReadFile("../../demo/README.md")
+	command := exec.CommandContext(t.Context(), "sh", "-ec", "docker() { test \"$*\" = 'compose up -d'; }\n"+commands)
+	command.Dir, command.Env = folder, env
+	if out, err := command.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s\n%s", err, commands, out)
+	}
+	return folder, env
+}
+
+// certified makes a certificate for a host, which is trusted by itself.
+func certified(t *testing.T, host string) (certificate, key string) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{host}, NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
+	public, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, err := x509.MarshalPKCS8PrivateKey(private)
 	if err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	script, err := os.ReadFile("../../demo/token.sh")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "token.sh"), script, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for _, block := range regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllSubmatch(text, -1) {
-		if strings.HasPrefix(string(block[1]), "docker ") {
-			continue
+	certificate, key = filepath.Join(dir, "certificate"), filepath.Join(dir, "key")
+	for file, block := range map[string]*pem.Block{certificate: {Type: "CERTIFICATE", Bytes: public}, key: {Type: "PRIVATE KEY", Bytes: secret}} {
+		if err := os.WriteFile(file, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
 		}
-		command := exec.Command("sh", "-ec", string(block[1]))
-		command.Dir, command.Stderr = dir, os.Stderr
-		out, err := command.Output()
-		if err != nil {
-			t.Fatalf("%v\n%s", err, block[1])
-		}
-		token += strings.TrimSpace(string(out))
 	}
-	return filepath.Join(dir, "secret"), token
+	return certificate, key
 }
 
 // staticFrom turns Traefik's flags into the file that says the same, on free ports and
@@ -302,9 +377,9 @@ func fromFlags(flags []string) map[string]any {
 	return static
 }
 
-// dynamicFrom adds the routers and services of a container's labels to demo/dynamic.yml,
+// dynamicFrom adds the routers and services of a container's labels to demo/ptlauth/dynamic.yml,
 // as the Docker provider would, but for what only the Internet and Docker have.
-func dynamicFrom(t *testing.T, labels map[string]string, server, secretFile string) string {
+func dynamicFrom(t *testing.T, labels map[string]string, server string) string {
 	t.Helper()
 	labels = maps.Clone(labels)
 	delete(labels, "traefik.enable") // the provider's, not the configuration's
@@ -327,11 +402,9 @@ func dynamicFrom(t *testing.T, labels map[string]string, server, secretFile stri
 	}
 
 	var configuration map[string]map[string]any
-	read(t, "../../demo/dynamic.yml", &configuration)
+	read(t, "../../demo/ptlauth/dynamic.yml", &configuration)
 	configuration["http"]["routers"] = decoded.HTTP.Routers
 	configuration["http"]["services"] = decoded.HTTP.Services
-	auth := configuration["http"]["middlewares"].(map[string]any)["auth"].(map[string]any)
-	auth["plugin"].(map[string]any)["ptlauth"].(map[string]any)["secretFile"] = secretFile
 	text, err := yaml.Marshal(configuration)
 	if err != nil {
 		t.Fatal(err)

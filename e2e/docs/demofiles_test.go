@@ -1,6 +1,7 @@
 package docs
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path"
@@ -18,10 +19,10 @@ import (
 	"github.com/getportal/ptlauth/e2e/decode"
 )
 
-// TestDemoFiles holds the forms of demo's middleware together: each must arrive at the
-// plugin as demo/dynamic.yml does, which TestCompose runs.
+// TestDemoFiles holds the forms of demo's middleware together: each must arrive at the plugin as
+// demo/ptlauth/dynamic.yml does, which TestCompose runs, but for where the devices are.
 func TestDemoFiles(t *testing.T) {
-	fromFile, err := decode.YAML(text(t, "../../demo/dynamic.yml"))
+	fromFile, err := decode.YAML(text(t, "../../demo/ptlauth/dynamic.yml"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,12 +30,18 @@ func TestDemoFiles(t *testing.T) {
 	if want == nil {
 		t.Fatalf("dynamic.yml has no middleware auth: %v", fromFile)
 	}
+	if want["pairing"] == nil || !strings.HasPrefix(fmt.Sprint(want["terminals"]), "map[file:") {
+		t.Errorf("its devices are %v", want)
+	}
+	delete(want, "pairing")
+	want["terminals"] = map[string]any{"paired": map[string]any{"k7p2x9": map[string]any{"name": "Your laptop", "user": "you@example.com"}}}
 
 	t.Run("redis.sh", func(t *testing.T) {
 		got, err := decode.KV(pairs(t, "../../demo/redis.sh"))
 		if err != nil {
 			t.Fatal(err)
 		}
+		got["auth"]["secretFile"] = want["secretFile"]
 		if !reflect.DeepEqual(got["auth"], want) {
 			t.Errorf("got  %v\nwant %v", got["auth"], want)
 		}
