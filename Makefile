@@ -8,8 +8,9 @@
 
 GOLANGCI = go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 MODULES  = . e2e cmd
-# cmd's own go.mod names released versions alone, so that it can be installed; dev.mod takes this folder's plugin.
-IN_MODULE = cd $$module && if [ -f dev.mod ]; then export GOFLAGS="$$(go env GOFLAGS) -modfile=dev.mod"; fi
+# cmd's own go.mod names released versions alone, so that it can be installed; dev.json puts dev.mod in its place,
+# which takes this folder's plugin.
+IN_MODULE = cd $$module && if [ -f dev.json ]; then export GOFLAGS="$$(go env GOFLAGS) -overlay=dev.json"; fi
 # What e2e tests lies outside its module, where go test's cache does not look: hence -count=1.
 # Tests note here what they left out for want of a program.
 export LEFT_OUT = $(CURDIR)/.left-out

@@ -55,20 +55,22 @@ func serveOwn(g *gate, w http.ResponseWriter, r *http.Request, o *outcome) {
 	isElsewhere := pairing.IsElsewhere(s, r)
 	switch {
 	case o.own == pairing.Me:
-		tellMe(g, w, r, o)
+		tellMe(v)
 	case o.own == pairing.Used:
 		tellUse(v)
+	case isElsewhere && o.own == pairing.Out && r.Method == "POST" && pairing.IsFromOwnPage(r):
+		takeForm(v)
 	case isElsewhere &&
 		(o.own != pairing.Pair || !s.OnApps): // guard: an app's host takes no code unless apps are trusted
 		leadHome(v)
 	case r.Method == "POST" && !pairing.IsFromOwnPage(r): // guard: another origin's page pairs nobody, and signs nobody out
 		refuse(v, http.StatusForbidden)
 	case o.own == pairing.Device:
-		showDevice(g, w, r, o)
+		showDevice(v)
 	case r.Method != "POST" && o.own == pairing.Pair:
 		showPairing(v)
 	case r.Method != "POST":
-		askOut(g, w, r, o)
+		askOut(v)
 	default:
 		takeForm(v)
 	}
@@ -82,7 +84,7 @@ func takeForm(v *visit) {
 		return
 	}
 	if v.outcome.own == pairing.Out {
-		signOut(v.gate, v.w, v.r, v.outcome)
+		signOut(v, fields)
 		return
 	}
 	takeCode(v, newAttempt(v, fields))
@@ -133,5 +135,7 @@ func tell(v *visit, answer map[string]interface{}) {
 	h["Content-Type"] = []string{"application/json"}
 	h["X-Content-Type-Options"] = []string{"nosniff"}
 	v.w.WriteHeader(http.StatusOK)
-	_, _ = v.w.Write(append(text, '\n'))
+	if v.r.Method != "HEAD" {
+		_, _ = v.w.Write(append(text, '\n'))
+	}
 }

@@ -127,7 +127,7 @@ func aboutPairing(v *visit) *page.Data {
 			d.Paired = o.result.Terminal.ID
 		}
 	}
-	d.Locked = !isIn(o) && (o.found.Tokens != nil || o.found.Problem != "")
+	d.Locked = isLocked(o)
 	return d
 }
 

@@ -1,8 +1,8 @@
 package ptlauth
 
 import (
-	"encoding/json"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/getportal/ptlauth/internal/address"
@@ -17,103 +17,93 @@ import (
 // What a device is asked and told that is in: who it is, and whether it wants out.
 
 // askOut asks whether the visitor wants out: a link changes nothing.
-func askOut(g *gate, w http.ResponseWriter, r *http.Request, o *outcome) {
-	page.Write(w, r, http.StatusOK, page.LeaveAsk, aboutVisitor(g, r, o))
+func askOut(v *visit) {
+	show(v, http.StatusOK, page.LeaveAsk, aboutVisitor(v))
 }
 
 // signOut has the browser forget the cookie, and ends what is open with it. Nothing is
 // revoked: a copy of the token is good until the device is taken out.
-func signOut(g *gate, w http.ResponseWriter, r *http.Request, o *outcome) {
-	p := g.policy
-	d := aboutVisitor(g, r, o)
-	what := r.PostForm.Get("delete")
-	if what == "" {
-		pairing.Delete(w, r, p.Pairing, p.Locations) // guard: a sign-out deletes the cookie for every domain
-	} else {
-		pairing.DeleteAll(w, r, p.Locations)
+func signOut(v *visit, fields url.Values) {
+	p := v.gate.policy
+	o := v.outcome
+	d := aboutVisitor(v)
+	what := fields.Get("delete")
+	switch {
+	case what != "":
+		// Where a cookie was planted, there alone it can be deleted.
+		pairing.DeleteAll(v.w, v.r, p.Locations)
+	case pairing.IsElsewhere(p.Pairing, v.r):
+		leadHome(v)
+		return
+	default:
+		pairing.Delete(v.w, v.r, p.Pairing, p.Locations) // guard: a sign-out deletes the cookie for every domain
 	}
 	if what == "site" &&
-		pairing.IsSecure(r) { // guard: what only https obeys is not promised to others
-		pairing.DeleteSite(w)
+		pairing.IsSecure(v.r) { // guard: what only https obeys is not promised to others
+		pairing.DeleteSite(v.w)
 	}
 	if isIn(o) && o.result.ByCookie {
-		socket.EndOf(g.sockets, o.result.Token.Subject) // guard: a WebSocket ends with the sign-out
+		socket.EndOf(v.gate.sockets, o.result.Token.Subject) // guard: a WebSocket ends with the sign-out
 	}
-	page.Write(w, r, http.StatusOK, page.Left, d)
+	show(v, http.StatusOK, page.Left, d)
 }
 
 // tellMe tells a program who its visitor is.
-func tellMe(g *gate, w http.ResponseWriter, r *http.Request, o *outcome) {
-	hide(g, r, o)
-	h := w.Header()
+func tellMe(v *visit) {
+	o := v.outcome
+	h := v.w.Header()
 	h["Vary"] = append(h["Vary"], "Cookie")
-	if !isIn(o) {
-		// A person's browser, too, is answered as a program here.
-		asked := r.Clone(r.Context())
-		asked.Header = http.Header{}
-		denial.Write(w, asked, o.result.Status, o.result.ErrorCode)
+	if isIn(o) {
+		who := o.result.Terminal
+		tell(v, map[string]interface{}{"id": who.ID, "name": who.Name, "user": userOf(o.result)})
 		return
 	}
-	who := o.result.Terminal
-	text, err := json.Marshal(map[string]string{"id": who.ID, "name": who.Name, "user": userOf(o.result)})
-	if err != nil {
-		text = []byte("{}")
-	}
-	h["Content-Type"] = []string{"application/json"}
-	h["Cache-Control"] = []string{"no-store"}
-	h["X-Content-Type-Options"] = []string{"nosniff"}
-	w.WriteHeader(http.StatusOK)
-	if r.Method != "HEAD" {
-		_, _ = w.Write(append(text, '\n'))
-	}
+	leave(v)
+	// A person's browser, too, is answered as a program here.
+	asked := v.r.Clone(v.r.Context())
+	asked.Header = http.Header{}
+	denial.Write(v.w, asked, o.result.Status, o.result.ErrorCode)
 }
 
 // showDevice tells a person which device this is. Whoever comes from pairing goes on to the
 // page that was wanted, once it is seen that the browser has kept the cookie.
-func showDevice(g *gate, w http.ResponseWriter, r *http.Request, o *outcome) {
-	query := r.URL.Query()
-	next := pairing.Next(g.policy.Pairing, r, query.Get("next"))
-	if isIn(o) {
-		setDue(g, r, o)
-		if o.isDue && renew(g, w, r, o) {
+func showDevice(v *visit) {
+	o := v.outcome
+	query := v.r.URL.Query()
+	next := pairing.Next(v.gate.policy.Pairing, v.r, query.Get("next"))
+	if v.gate.renews && isIn(o) {
+		setDue(v.gate, v.r, o)
+		if o.isDue && renew(v.gate, v.w, v.r, o) {
 			return
 		}
 	}
 	isRenewed := query.Get("renew") != ""
 	isHere := !strings.Contains(next, "://")
 	if next != "" && (isRenewed || isIn(o) && isHere) {
-		goOn(w, next)
+		seeOther(v, next)
 		return
 	}
-	d := aboutVisitor(g, r, o)
+	d := aboutVisitor(v)
 	d.Next = next
 	switch {
 	case isIn(o) && next != "":
-		leadOn(w, r, d)
+		leadOn(v, d)
 	case isIn(o):
-		page.Write(w, r, http.StatusOK, page.Device, d)
+		show(v, http.StatusOK, page.Device, d)
 	case query.Has("next"):
-		page.Write(w, r, http.StatusOK, page.NotKept, d)
+		show(v, http.StatusOK, page.NotKept, d)
 	default:
-		goOn(w, "pair")
+		seeOther(v, pairing.Pair)
 	}
-}
-
-func goOn(w http.ResponseWriter, location string) {
-	h := w.Header()
-	h["Cache-Control"] = []string{"no-store"}
-	h["Vary"] = append(h["Vary"], "Cookie")
-	h["Location"] = []string{location}
-	w.WriteHeader(http.StatusSeeOther)
 }
 
 // leadOn is for a page of another host. Browsers hold every redirect after a form to the
 // form's own policy, which names no host: so a page leads there, and does so at once.
-func leadOn(w http.ResponseWriter, r *http.Request, d *page.Data) {
+func leadOn(v *visit, d *page.Data) {
 	_, rest, _ := strings.Cut(d.Next, "://")
 	d.Host = strings.FieldsFunc(rest, isEndOfHost)[0]
-	w.Header()["Refresh"] = []string{"0; url=" + d.Next}
-	page.Write(w, r, http.StatusOK, page.Device, d)
+	v.w.Header()["Refresh"] = []string{"0; url=" + d.Next}
+	show(v, http.StatusOK, page.Device, d)
 }
 
 func isEndOfHost(r rune) bool { return r == '/' || r == '?' || r == '#' }
@@ -130,12 +120,32 @@ func userOf(v *authn.Result) string {
 	return v.Terminal.User
 }
 
+// isLocked reports whether somebody else may have planted a cookie of the name: there are
+// several, or one that is none of our tokens. Where it stays, no pairing helps.
+func isLocked(o *outcome) bool {
+	if isIn(o) || o.result.Status != http.StatusUnauthorized {
+		return false
+	}
+	count := 0
+	for _, one := range o.found.Tokens {
+		if one.ByCookie && !one.Ours {
+			return true
+		}
+		if one.ByCookie {
+			count++
+		}
+	}
+	return count > 1 || o.found.Problem != "" || o.found.Only != "" && !o.result.Ours
+}
+
 // aboutVisitor is what a page says of whoever asks for it.
-func aboutVisitor(g *gate, r *http.Request, o *outcome) *page.Data {
+func aboutVisitor(v *visit) *page.Data {
+	o := v.outcome
 	d := &page.Data{
-		Host:    address.Host(r, address.Scheme(r)),
-		Contact: g.policy.Contact,
-		Secure:  pairing.IsSecure(r),
+		Host:    address.Host(v.r, address.Scheme(v.r)),
+		Contact: v.gate.policy.Contact,
+		Secure:  pairing.IsSecure(v.r),
+		Locked:  isLocked(o),
 	}
 	if isIn(o) {
 		d.Terminal = o.result.Terminal.Name

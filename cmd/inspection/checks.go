@@ -229,7 +229,7 @@ func afterwards(e *explained, t *token.Token, problem string, rule *access.Rule)
 		}
 		e.add("require."+requirement.Claim, unmet, "")
 	}
-	if who == nil || p.Apps != nil {
+	if who == nil {
 		return
 	}
 	_, problem = access.Values(rule, visitorOf(&authn.Result{Terminal: who, Token: t}))

@@ -3,14 +3,17 @@
 package inspection
 
 import (
+	"errors"
 	"net/http"
 	"time"
 
 	"github.com/getportal/ptlauth/internal/access"
+	"github.com/getportal/ptlauth/internal/app"
 	"github.com/getportal/ptlauth/internal/authn"
 	"github.com/getportal/ptlauth/internal/cache"
 	"github.com/getportal/ptlauth/internal/extractor"
 	"github.com/getportal/ptlauth/internal/identity"
+	"github.com/getportal/ptlauth/internal/pairing"
 	"github.com/getportal/ptlauth/internal/policy"
 	"github.com/getportal/ptlauth/internal/snapshot"
 )
@@ -79,32 +82,71 @@ func Look(p *policy.Policy) *World {
 	return &World{policy: p, current: snapshot.Now(keeper)}
 }
 
-// Inspect explains what becomes of a GET of that path with what was pasted. The error is of the path, or of an address
-// that was pasted.
-func Inspect(w *World, pasted, path string) (*Verdict, error) {
-	r, err := Request(w.policy.Locations, pasted, path)
+// Inspect explains what becomes of a GET of that page, a path or a whole address, with what was pasted. The error is of the
+// page, or of an address that was pasted.
+func Inspect(w *World, pasted, page string) (*Verdict, error) {
+	r, err := Request(w.policy.Locations, pasted, page)
 	if err != nil {
 		return nil, err
+	}
+	if w.policy.Pairing != nil && pairing.Own(w.policy.Pairing, r) != pairing.NotOwn {
+		return nil, errors.New("ptlauth answers it itself: ask for another one")
+	}
+	rules, missing := rulesFor(w, r)
+	if missing != nil {
+		return missing, nil
 	}
 	found := extractor.Find(w.policy.Locations, r)
 	result := authn.Identify(w.policy, w.current, r, found)
 	v := &Verdict{Good: result.Status == http.StatusOK, Status: result.Status, Reason: result.LogReason, Tokens: []Token{}}
-	rule := access.Find(w.policy.Rules, r)
+	rule := access.Find(rules, r)
 	if found.Tokens == nil && found.Problem == "" {
 		v.Reason = extractor.Why(w.policy.Locations, r)
 	}
 	if v.Good {
-		admit(w, v, rule, result)
+		admit(v, rule, result)
 	}
 	for _, one := range found.Tokens {
-		v.Tokens = append(v.Tokens, explain(w, one.Text, rule))
+		token := explain(w, one.Text, rule)
+		if found.Problem != "" {
+			token.Checks = append([]Check{{Name: "carriers", Result: Failed, Text: found.Problem}}, token.Checks...)
+		}
+		v.Tokens = append(v.Tokens, token)
 	}
-	remark(w, v, rule, len(found.Tokens))
+	remark(v, rule, len(found.Tokens))
+	if isUnknown(w, r) {
+		v.Remarks = append(v.Remarks, "what an app is sent, and which of its paths are public, depends on the app: ask for a page by its whole address")
+	}
 	return v, nil
 }
 
+// isUnknown reports whether the app is not said that is asked for.
+func isUnknown(w *World, r *http.Request) bool { return w.policy.Apps != nil && r.Host == "" }
+
+// rulesFor are the rules of the app that is asked for; the verdict, if there is one, is that it cannot be. No token is
+// looked at then.
+func rulesFor(w *World, r *http.Request) (access.Rules, *Verdict) {
+	if w.policy.Apps == nil || isUnknown(w, r) {
+		return w.policy.Rules, nil
+	}
+	status, reason := http.StatusNotFound, "no app of that name is installed"
+	if label := app.Of(r.Host); label != "" {
+		if a := app.Find(w.policy.Apps, label); a != nil {
+			rules := app.Look(a, w.policy.Refresh)
+			if rules != nil {
+				return rules.Access, nil
+			}
+			status, reason = http.StatusServiceUnavailable, "the app's app_meta.json cannot be read"
+		}
+	}
+	if !app.DirExists(w.policy.Apps) {
+		status, reason = http.StatusServiceUnavailable, "apps.directory cannot be found"
+	}
+	return nil, &Verdict{Status: status, Reason: reason, Tokens: []Token{}}
+}
+
 // admit fills in whose visit it is, and what the app is sent, as decide does.
-func admit(w *World, v *Verdict, rule *access.Rule, result *authn.Result) {
+func admit(v *Verdict, rule *access.Rule, result *authn.Result) {
 	if rule.Access == access.Peer {
 		v.Good, v.Status, v.Reason = false, http.StatusUnauthorized, "the path is for peers, and there are none"
 		return
@@ -112,9 +154,6 @@ func admit(w *World, v *Verdict, rule *access.Rule, result *authn.Result) {
 	visitor := visitorOf(result)
 	v.Terminal = &Terminal{ID: visitor.ID, Name: visitor.Name, User: visitor.User}
 	v.Until = result.Token.Until
-	if w.policy.Apps != nil {
-		return
-	}
 	set, problem := access.Values(rule, visitor)
 	if problem != "" {
 		v.Good, v.Status, v.Reason = false, http.StatusForbidden, problem
@@ -135,12 +174,9 @@ func visitorOf(result *authn.Result) *identity.Visitor {
 }
 
 // remark says what an operator may not expect.
-func remark(w *World, v *Verdict, rule *access.Rule, tokens int) {
+func remark(v *Verdict, rule *access.Rule, tokens int) {
 	if !v.Good && rule.Access == access.Public {
 		v.Remarks = append(v.Remarks, "the path is public: whoever has no good token is let in, as nobody")
-	}
-	if w.policy.Apps != nil {
-		v.Remarks = append(v.Remarks, "what an app is sent, and which of its paths are public, its app_meta.json says, which was not looked at")
 	}
 	if tokens > 1 {
 		v.Remarks = append(v.Remarks, "of several tokens one good one is enough, unless two are of different terminals")

@@ -173,6 +173,19 @@ func TestPaste(t *testing.T) {
 			t.Error("a path without a slash is taken")
 		}
 	})
+	t.Run("a path that ptlauth answers itself", func(t *testing.T) {
+		list := filepath.Join(t.TempDir(), "terminals.json")
+		if err := os.WriteFile(list, []byte(`[{"id":"phone"}]`), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		world := look(t, map[string]any{"pairing": true, "terminals": map[string]any{"file": list}})
+		if _, err := inspection.Inspect(world, good, "/.ptl/me"); err == nil {
+			t.Error("it is taken for an app's")
+		}
+		if got, err := inspection.Inspect(world, good, "/.ptl/other"); err != nil || !got.Good {
+			t.Errorf("a path beside it is not: %+v, %v", got, err)
+		}
+	})
 	t.Run("a secret that cannot be read", func(t *testing.T) {
 		got, err := inspection.Inspect(look(t, map[string]any{"secretFile": filepath.Join(t.TempDir(), "missing")}), good, "/")
 		if err != nil || got.Good || got.Status != 503 {

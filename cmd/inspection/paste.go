@@ -14,14 +14,21 @@ var (
 	scheme = regexp.MustCompile(`(?i)^Bearer[ \t]`)
 )
 
-// Request is a visit of that path with what was pasted: a token alone, NAME=TOKEN, `Bearer …`, a line of a request such
+// Request is a visit of that page, a path or a whole address, with what was pasted: a token alone, NAME=TOKEN, `Bearer …`, a line of a request such
 // as `Cookie: …`, a `Set-Cookie: …`, or a whole address. A token alone goes where the middleware looks for one.
-func Request(c *extractor.Locations, pasted, path string) (*http.Request, error) {
-	target, err := url.ParseRequestURI(path)
+func Request(c *extractor.Locations, pasted, page string) (*http.Request, error) {
+	target, err := url.ParseRequestURI(page)
 	if err != nil {
 		return nil, err
 	}
-	r := &http.Request{Method: http.MethodGet, URL: target, RequestURI: path, Host: "app", Header: http.Header{}}
+	r := &http.Request{Method: http.MethodGet, Host: target.Host, Header: http.Header{}}
+	r.RequestURI = target.RequestURI()
+	if target.Host == "" {
+		r.RequestURI = page
+	}
+	if r.URL, err = url.ParseRequestURI(r.RequestURI); err != nil {
+		return nil, err
+	}
 	pasted = strings.TrimSpace(pasted)
 	name, value, _ := strings.Cut(pasted, ":")
 	switch {

@@ -14,13 +14,13 @@ import (
 )
 
 type inspectOptions struct {
-	Path string `description:"The page that is asked for: its rule in paths decides which headers the app is sent."`
+	Page string `description:"The page that is asked for, a path or a whole address: its rule decides which headers the app is sent, and with apps its host which app it is."`
 	JSON bool   `description:"Write the checks as JSON, for programs."`
 	settings.Site
 }
 
 func newInspect() *command.Command {
-	o := &inspectOptions{Path: "/"}
+	o := &inspectOptions{Page: "/"}
 	return &command.Command{
 		Name:      "inspect",
 		Arguments: "[TOKEN|-]",
@@ -58,9 +58,9 @@ func inspect(c *command.Console, o *inspectOptions, arguments []string) error {
 	if err != nil {
 		return err
 	}
-	verdict, err := inspection.Inspect(inspection.Look(m.Policy), pasted, o.Path)
+	verdict, err := inspection.Inspect(inspection.Look(m.Policy), pasted, o.Page)
 	if err != nil {
-		return command.Errorf(command.Usage, "the path, or the address that was pasted, is none: %s", err)
+		return command.Errorf(command.Usage, "%s cannot be inspected, or the address that was pasted: %s", o.Page, err)
 	}
 	if o.JSON {
 		err = writeJSON(c, verdict)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
@@ -57,9 +58,11 @@ func (p *profile) open(t *testing.T, s *site, addr ...string) *window {
 	if p.noCookies {
 		p.prefer(t, `{"profile": {"default_content_setting_values": {"cookies": 2}, "block_third_party_cookies": true, "cookie_controls_mode": 1}}`)
 	}
-	leads := s.addr()
+	var leads string
 	if len(addr) > 0 {
 		leads = addr[0]
+	} else {
+		leads = s.addr()
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(chromium),
@@ -93,7 +96,7 @@ func (p *profile) open(t *testing.T, s *site, addr ...string) *window {
 		}
 	}
 	t.Cleanup(w.stop)
-	w.do(chromedp.Navigate("about:blank"))
+	w.start()
 	if p.noScript {
 		call(w, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
 	}
@@ -118,7 +121,9 @@ func (p *profile) prefer(t *testing.T, preferences string) {
 
 func (w *window) do(actions ...chromedp.Action[chromedp.Void]) {
 	w.t.Helper()
-	if err := chromedp.Do(w.ctx, actions...); err != nil {
+	ctx, cancel := context.WithTimeout(w.ctx, patience)
+	defer cancel()
+	if err := chromedp.Do(ctx, actions...); err != nil {
 		w.t.Fatalf("%v\nat %s:\n%s", err, w.maybe(`location.href`), w.maybe(`document.body.innerText`))
 	}
 }
@@ -147,7 +152,7 @@ func (w *window) value(expression string) string {
 // visit opens an address, and returns the status with which the page came in the end.
 func (w *window) visit(url string) int {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(w.ctx, patience)
 	defer cancel()
 	response, err := chromedp.Run(ctx, chromedp.NavigateResponse(url))
 	if err != nil {
@@ -159,15 +164,130 @@ func (w *window) visit(url string) int {
 	return int(response.Status)
 }
 
+// openSame opens an address that may differ from the page's in its fragment alone.
+func (w *window) openSame(url string) {
+	w.t.Helper()
+	w.do(chromedp.Navigate(url))
+}
+
 // press clicks what a person sees with that text, and waits for the page that comes.
 func (w *window) press(text string) {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(w.ctx, patience)
 	defer cancel()
 	control := fmt.Sprintf(`//*[self::button or self::a or self::summary][contains(normalize-space(.), %q)]`, text)
 	if _, err := chromedp.RunResponse(ctx, chromedp.Click(chromedp.Search(control), chromedp.NodeVisible)); err != nil {
 		w.t.Fatalf("pressing %q: %v\nat %s:\n%s", text, err, w.maybe(`location.href`), w.maybe(`document.body.innerText`))
 	}
+}
+
+// submit presses the button of the page's form, and waits for the page that comes.
+func (w *window) submit() {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(w.ctx, patience)
+	defer cancel()
+	if _, err := chromedp.RunResponse(ctx, chromedp.Click(chromedp.CSS(mainButton), chromedp.NodeVisible)); err != nil {
+		w.t.Fatalf("pressing the button: %v\nat %s:\n%s", err, w.maybe(`location.href`), w.maybe(`document.body.innerText`))
+	}
+}
+
+// patience is how long a browser may take for one step.
+const patience = 15 * time.Second
+
+const mainButton = "form button"
+
+// press2 presses the button and does not wait.
+func (w *window) press2() {
+	w.t.Helper()
+	w.do(chromedp.Click(chromedp.CSS(mainButton), chromedp.NodeVisible))
+}
+
+// tabTo presses Tab until what has the focus matches.
+func (w *window) tabTo(selector string) {
+	w.t.Helper()
+	focused := fmt.Sprintf("document.activeElement.matches(%q)", selector)
+	for range 10 {
+		if w.value(focused) == "true" {
+			return
+		}
+		w.keys(tab)
+	}
+	w.t.Fatalf("Tab does not lead to %s:\n%s", selector, w.value("document.body.innerHTML"))
+}
+
+// tab opens another page of the same browser.
+func (w *window) tab() *window {
+	w.t.Helper()
+	ctx, cancel := chromedp.NewContext(w.ctx)
+	w.t.Cleanup(cancel)
+	other := &window{t: w.t, ctx: ctx, stop: cancel}
+	other.start()
+	return other
+}
+
+// start begins with an empty page. What is started lives as long as the context that it is started with.
+func (w *window) start() {
+	w.t.Helper()
+	if err := chromedp.Do(w.ctx, chromedp.Navigate("about:blank")); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// cookie is the device's cookie, as the browser keeps it.
+func (w *window) cookie() *network.Cookie {
+	w.t.Helper()
+	for _, cookie := range call(w, network.GetCookies, network.GetCookiesParams{}).Cookies {
+		if cookie.Name == "authorization" {
+			return cookie
+		}
+	}
+	w.t.Fatal("there is no cookie")
+	return nil
+}
+
+// wantCookie wants the device's cookie as it must be.
+func (w *window) wantCookie(secure bool) {
+	w.t.Helper()
+	c := w.cookie()
+	days := int(time.Until(time.Unix(int64(c.Expires), 0)).Hours()/24 + 0.5)
+	if !c.HTTPOnly || c.Secure != secure || c.SameSite != "Lax" || c.Path != "/" || days != 400 {
+		w.t.Errorf("the cookie is kept %d days, as %+v", days, c)
+	}
+}
+
+// follow clicks a link, and waits for the page that comes.
+func (w *window) follow(selector string) {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(w.ctx, patience)
+	defer cancel()
+	if _, err := chromedp.RunResponse(ctx, chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible)); err != nil {
+		w.t.Fatalf("following %s: %v\nat %s:\n%s", selector, err, w.maybe(`location.href`), w.maybe(`document.body.innerHTML`))
+	}
+}
+
+// submitOrType presses the button; where the code did not come along, it is typed before.
+func (w *window) submitOrType(code string) {
+	w.t.Helper()
+	if w.value("document.querySelector('input[name=code]').value") == "" {
+		w.typeInto("input[name=code]", code)
+	}
+	w.submit()
+}
+
+// await has the page do something, and returns what came of it.
+func (w *window) await(promise string) string {
+	w.t.Helper()
+	text, err := chromedp.Run(w.ctx, chromedp.Evaluate[string]("("+promise+").then(String)", chromedp.EvalAwaitPromise))
+	if err != nil {
+		w.t.Fatalf("%s: %v", promise, err)
+	}
+	return text
+}
+
+// in is the same window for a part of the test.
+func (w *window) in(t *testing.T) *window {
+	w.t = t
+	return w
 }
 
 // typeInto types into a field.

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -29,24 +30,60 @@ const (
 // screenshots is where each page is kept as it looked; git ignores it, CI keeps it.
 const screenshots = "screenshots"
 
-// looks wants the page to be usable in dark and light at every width, and keeps a picture of each.
+// looks wants the page to be usable in dark and light at every width, and keeps pictures of it.
 func (w *window) looks(name string) {
 	w.t.Helper()
 	for _, scheme := range []string{"light", "dark"} {
 		call(w, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
 			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
 		})
-		for _, width := range []int64{240, 320, 1280} {
-			w.do(chromedp.EmulateViewport(width, 640))
-			wide, err := chromedp.Run(w.ctx, chromedp.Evaluate[int64]("document.documentElement.scrollWidth"))
-			if err != nil || wide > width {
-				w.t.Errorf("%s is %d pixels wide in a window of %d: %v", name, wide, width, err)
-			}
+		for _, width := range widths {
+			w.fitsAt(name, width)
 			w.keep(fmt.Sprintf("%s-%d-%s.png", name, width, scheme))
 		}
 		for _, complaint := range w.axe() {
 			w.t.Errorf("%s, %s: %s", name, scheme, complaint)
 		}
+	}
+	w.do(chromedp.ResetViewport())
+}
+
+// widths are those of a watch, a small phone and a screen, in pixels.
+var widths = []int64{240, 320, 1280}
+
+// fits wants nothing of the page to be wider than the window.
+func (w *window) fits(name string) {
+	w.t.Helper()
+	for _, width := range widths {
+		w.fitsAt(name, width)
+	}
+	w.do(chromedp.ResetViewport())
+}
+
+func (w *window) fitsAt(name string, width int64) {
+	w.t.Helper()
+	w.do(chromedp.EmulateViewport(width, 640))
+	wide, err := chromedp.Run(w.ctx, chromedp.Evaluate[int64]("document.documentElement.scrollWidth"))
+	if err != nil || wide > width {
+		w.t.Errorf("%s is %d pixels wide in a window of %d: %v", name, wide, width, err)
+	}
+}
+
+var docs = flag.String("docs", "", "the folder into which README.md's pictures are put")
+
+// forReadme takes a picture for README.md, as a phone has it, where one is asked for.
+func (w *window) forReadme(file string) {
+	w.t.Helper()
+	if *docs == "" {
+		return
+	}
+	w.do(chromedp.EmulateViewport(360, 640, chromedp.EmulateScale(1.5)))
+	picture, err := chromedp.Run(w.ctx, chromedp.CaptureScreenshot())
+	if err == nil {
+		err = os.WriteFile(filepath.Join(*docs, file), picture, 0o644)
+	}
+	if err != nil {
+		w.t.Fatal(err)
 	}
 	w.do(chromedp.ResetViewport())
 }

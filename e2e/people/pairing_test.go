@@ -15,7 +15,7 @@ const home = "app.example.com"
 func TestThrownOut(t *testing.T) {
 	for name, secure := range map[string]bool{"over HTTPS": true, "over HTTP, as on a LAN": false} {
 		t.Run(name, func(t *testing.T) {
-			s := newSite(t, secure, host{home, app.New(), ""})
+			s := newSite(t, secure, host{home, app.New(), "pairing: true"})
 			tablet := s.invite(t, "kitchen tablet", "ada", time.Now().Add(time.Minute))
 			w := newProfile(t).open(t, s)
 			if status := w.visit(s.url(home, "/")); status != 401 {
@@ -50,3 +50,6 @@ func (s *site) greets(t *testing.T, w *window, user string) {
 	})
 	w.says("Hello, "+user, user+": hello from the page")
 }
+
+// soon is in ten minutes, which is what `ptl pair` gives.
+func soon() time.Time { return time.Now().Add(10 * time.Minute) }

@@ -1,14 +1,18 @@
 package people
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -36,6 +40,8 @@ type site struct {
 	proxy      *traefik.Traefik
 	secure     bool
 	issuerHash string // of what its certificates are trusted by; empty over plain HTTP
+	roots      *x509.CertPool
+	pairHost   string // where codes are taken
 	secret     string
 	secretFile string
 	registry   string // the file
@@ -54,10 +60,16 @@ type host struct {
 // newSite starts a server for these hosts; over HTTPS it gets its certificates from an ACME server, as demo/compose.yml says.
 func newSite(t *testing.T, secure bool, hosts ...host) *site {
 	t.Helper()
+	return newSiteWith(t, secure, "", hosts...)
+}
+
+// newSiteWith does so with more of Traefik's static configuration.
+func newSiteWith(t *testing.T, secure bool, static string, hosts ...host) *site {
+	t.Helper()
 	if testing.Short() {
 		t.Skip("starts Traefik, and Chromium")
 	}
-	s := &site{secure: secure, secret: issuer.NewSecret()}
+	s := &site{secure: secure, secret: issuer.NewSecret(), pairHost: hosts[0].name}
 	dir := t.TempDir()
 	s.secretFile, s.registry = filepath.Join(dir, "secret"), filepath.Join(dir, "terminals.json")
 	if err := os.WriteFile(s.secretFile, []byte(s.secret), 0o600); err != nil {
@@ -65,26 +77,28 @@ func newSite(t *testing.T, secure bool, hosts ...host) *site {
 	}
 	s.write(t)
 
-	static, entryPoint, tls := "", "web", ""
+	entryPoint, certificates := "web", ""
 	var acme *authority
 	if secure {
 		address := program.UnusedAddr(t)
 		_, port, _ := net.SplitHostPort(address)
 		acme = startAuthority(t, port)
 		s.issuerHash = acme.issuerHash(t)
-		static = fmt.Sprintf(`
+		s.roots = x509.NewCertPool()
+		s.roots.AddCert(acme.root(t))
+		static += fmt.Sprintf(`
 entryPoints: {websecure: {address: %q}}
 certificatesResolvers:
   letsencrypt:
     acme: {email: you@example.com, storage: acme.json, caServer: %q, caCertificates: [%q], tlsChallenge: {}}
 `, address, acme.directory, acme.caFile)
-		entryPoint, tls = "websecure", "\n      tls: {certResolver: letsencrypt}"
+		entryPoint, certificates = "websecure", "\n      tls: {certResolver: letsencrypt}"
 	}
 	var routers, services, middlewares strings.Builder
 	for i, h := range hosts {
 		backend := httptest.NewServer(h.app)
 		t.Cleanup(backend.Close)
-		fmt.Fprintf(&routers, "    r%d:\n      rule: Host(`%s`)\n      entryPoints: [%s]\n      middlewares: [m%[1]d]\n      service: s%[1]d%[4]s\n", i, h.name, entryPoint, tls)
+		fmt.Fprintf(&routers, "    r%d:\n      rule: Host(`%s`)\n      entryPoints: [%s]\n      middlewares: [m%[1]d]\n      service: s%[1]d%[4]s\n", i, h.name, entryPoint, certificates)
 		fmt.Fprintf(&services, "    s%d: {loadBalancer: {servers: [{url: %q}]}}\n", i, backend.URL)
 		fmt.Fprintf(&middlewares, "    m%d: {plugin: {ptlauth: {secretFile: %q, terminals: {file: %q}, refresh: %s, %s}}}\n", i, s.secretFile, s.registry, refresh, h.options)
 	}
@@ -92,6 +106,9 @@ certificatesResolvers:
 		Static:  static,
 		Dynamic: "http:\n  routers:\n" + routers.String() + "  services:\n" + services.String() + "  middlewares:\n" + middlewares.String(),
 	})
+	if mistakes := s.proxy.LogLines("misconfigured"); len(mistakes) > 0 {
+		t.Fatal(mistakes)
+	}
 	if secure {
 		for _, h := range hosts {
 			acme.awaitCertificate(t, s.proxy.Addr("websecure"), h.name)
@@ -137,6 +154,69 @@ func (s *site) invite(t *testing.T, name, user string, ends time.Time) codes {
 		}})
 	})
 	return c
+}
+
+// awaited invites a device for ten minutes, and returns when Traefik knows its codes.
+func (s *site) awaited(t *testing.T, name, user string) codes {
+	t.Helper()
+	c := s.invite(t, name, user, soon())
+	s.await(t, c)
+	return c
+}
+
+func (s *site) await(t *testing.T, c codes) {
+	t.Helper()
+	within(t, 5*refresh, func() string {
+		if state := s.used(t, c.watch); state.State != "waiting" {
+			return fmt.Sprintf("the code is %+v", state)
+		}
+		return ""
+	})
+}
+
+// state is what became of a code.
+type state struct {
+	State, Browser, Address string
+	At                      int64
+}
+
+// used asks what became of a code, as `ptl` does.
+func (s *site) used(t *testing.T, watch string) state {
+	t.Helper()
+	response, err := s.client(t).PostForm(s.url(s.pairHost, "/.ptl/pair/used"), url.Values{"watch": {watch}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	var answer state
+	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil || response.StatusCode != 200 {
+		t.Fatalf("%s, %v", response.Status, err)
+	}
+	return answer
+}
+
+// client asks as a program does, on connections of its own.
+func (s *site) client(t *testing.T) *http.Client {
+	t.Helper()
+	transport := &http.Transport{
+		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, network, s.addr())
+		},
+		TLSClientConfig: &tls.Config{RootCAs: s.roots}, ForceAttemptHTTP2: true,
+	}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{
+		Transport: transport, Timeout: 20 * time.Second,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// pair opens the link with that code, and presses twice.
+func (s *site) pair(t *testing.T, w *window, code string) {
+	t.Helper()
+	w.visit(s.url(s.pairHost, "/.ptl/pair") + "#" + code)
+	w.submit()
+	w.submit()
 }
 
 // unpair takes a device out of the list.

@@ -234,6 +234,13 @@ func (c *Case) WriteFiles() error {
 	return nil
 }
 
+// Expand is a text of the case with what its ${…} stand for.
+func (c *Case) Expand(text string) (string, error) {
+	e := c.expander(c.tokens)
+	expanded := e.text(text)
+	return expanded, e.err
+}
+
 func (c *Case) valid() error {
 	if c.Name == "" {
 		return errors.New("no name")

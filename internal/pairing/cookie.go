@@ -27,7 +27,7 @@ const (
 func Set(w http.ResponseWriter, r *http.Request, s *Settings, c *extractor.Locations, token string) {
 	if len(r.Header["Cookie"]) > 0 && strings.Contains(strings.Join(r.Header["Cookie"], ";"), c.Cookie) {
 		for _, domain := range domains(r, c.Cookie) {
-			if domain != s.Domain {
+			if domain != "" && domain != s.Domain {
 				forget(w, c.Cookie, "/", domain)
 			}
 		}
@@ -36,11 +36,13 @@ func Set(w http.ResponseWriter, r *http.Request, s *Settings, c *extractor.Locat
 }
 
 // Replace has the browser keep a token in the place of the one that came in the only cookie
-// of the name. Its other forms are left alone: they may be another app's.
+// of the name. Its other forms are left alone: they may be another app's. Only the host's own
+// is nobody else's where cookies are a domain's.
 func Replace(w http.ResponseWriter, r *http.Request, s *Settings, c *extractor.Locations, token string) {
 	// Lax: Strict is not sent after a link in another app, None not kept by home-screen apps.
 	line := c.Cookie + "=" + token + "; Path=/; Max-Age=" + maxAge + "; HttpOnly; SameSite=Lax"
 	if s.Domain != "" {
+		forget(w, c.Cookie, "/", "")
 		line += "; Domain=" + s.Domain
 	}
 	if IsSecure(r) || isPrefixed(c.Cookie) {

@@ -35,14 +35,14 @@ func TestSet(t *testing.T) {
 		{"by its number too", "authorization", "", ask("[::1]:8080", "Sec-Fetch-Mode: navigate"), []string{kept}},
 		{"what the page's origin says comes first", "authorization", "", ask("chat.example.com", "Origin: http://chat.example.com", "X-Forwarded-Proto: https"), []string{kept}},
 		{"a name that asks for https gets it", "__Host-authorization", "", ask("box.lan", "Origin: http://box.lan"), []string{"__Host-" + kept + "; Secure"}},
-		{"for a whole domain it names it", "authorization", "example.com", ask("auth.example.com", "Origin: https://auth.example.com"), []string{kept + "; Domain=example.com; Secure"}},
+		{"for a whole domain it names it", "authorization", "example.com", ask("auth.example.com", "Origin: https://auth.example.com"), []string{"authorization=; Path=/; Max-Age=0", kept + "; Domain=example.com; Secure"}},
 		{
 			"where one was there for another domain, that one goes, for two would come along", "authorization", "", ask("chat.example.com", "Origin: https://chat.example.com", "Cookie: a=b; authorization=old"),
 			[]string{"authorization=; Path=/; Max-Age=0; Domain=chat.example.com", "authorization=; Path=/; Max-Age=0; Domain=example.com", kept + "; Secure"},
 		},
 		{
-			"and the host's own, where it is set for the domain", "authorization", "example.com", ask("auth.example.com", "Origin: https://auth.example.com", "Cookie: authorization=old"),
-			[]string{"authorization=; Path=/; Max-Age=0", "authorization=; Path=/; Max-Age=0; Domain=auth.example.com", kept + "; Domain=example.com; Secure"},
+			"and the host's own with it, where it is set for another one", "authorization", "example.com", ask("auth.example.com", "Origin: https://auth.example.com", "Cookie: authorization=old"),
+			[]string{"authorization=; Path=/; Max-Age=0; Domain=auth.example.com", "authorization=; Path=/; Max-Age=0", kept + "; Domain=example.com; Secure"},
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -1,58 +1,155 @@
-// Package page is a stub.
+// Package page is what a person sees of ptlauth: why the app is not shown, and the pages
+// on which a browser is paired and signed out. They have one look, work without script and
+// fetch nothing. Each language is a file.
 package page
 
 import (
 	"html"
 	"net/http"
+	"strconv"
+	"strings"
+	"time"
 )
 
+// Name is one of the pages.
 type Name string
 
+// Instead of the app, each with the status that it is for.
 const (
-	Refused        Name = "refused"
-	Unpaired       Name = "unpaired"
+	Refused        Name = "refused"  // 401: the device is not paired
+	Unpaired       Name = "unpaired" // 401: it was, or has a token that is not good
+	Nobody         Name = "nobody"   // 401: no device is
 	Forbidden      Name = "forbidden"
-	NoApp          Name = "noApp"
-	TooManyHeaders Name = "tooManyHeaders"
+	NoApp          Name = "no app"
 	Method         Name = "method"
-	NotReady       Name = "notReady"
-	Nobody         Name = "nobody"
-	Pair           Name = "pair"
-	Confirm        Name = "confirm"
-	Wrong          Name = "wrong"
-	Slow           Name = "slow"
-	NotKept        Name = "notKept"
-	Device         Name = "device"
-	LeaveAsk       Name = "leaveAsk"
-	Left           Name = "left"
+	TooManyHeaders Name = "too many headers"
+	NotReady       Name = "not ready" // 503
 )
 
+// On the own paths.
+const (
+	Pair     Name = "pair"      // asks for a code
+	Confirm  Name = "confirm"   // says what the code is for, and asks whether that is wanted
+	Wrong    Name = "wrong"     // the code is not good
+	Slow     Name = "slow"      // 429: there were too many of them
+	NotKept  Name = "not kept"  // the cookie did not come back
+	Device   Name = "device"    // which device this is
+	LeaveAsk Name = "leave ask" // asks whether to sign out
+	Left     Name = "left"      // signed out
+)
+
+// Data is what a page says of the request and of whoever asks. It needs no escaping.
 type Data struct {
-	Host           string
-	Browser        string
-	InApp          string
-	Terminal, User string
-	Paired         string
-	Since          int64
-	Code, Next     string
-	Base           string
-	HasForm        bool
-	PairURL        string
-	Contact        string
-	Locked         bool
-	Secure         bool
+	Host    string // the site, as the person knows it; empty: it is not named
+	Browser string // such as Chrome on Android, as Browser returns it
+	InApp   string // the app whose inner browser this is, as InApp returns it
+
+	Terminal, User string // whom the code, or the cookie, is for
+	Paired         string // as which terminal this browser is, or was, paired beside that; empty: as none
+	Since          int64  // when Terminal was paired, in seconds since 1970; 0: unknown
+
+	Code, Next string // what the form keeps: the code as it was typed, and where to go afterwards
+	// Base is the path of the own pages, ending in a slash; empty: this page is one of them.
+	Base    string
+	HasForm bool   // a denial has the field for a code
+	PairURL string // where else devices are paired; empty: here, or nowhere
+
+	Contact string // whom to ask, in the operator's words
+	Locked  bool   // a cookie of the name came that nothing of ours can read: it can be deleted
+	Secure  bool   // the browser asked by https
 }
 
+// policy lets nothing in but the style and the script below.
+var policy = "default-src 'none'; style-src " + hash(style) + "; script-src " + hash(script) +
+	"; img-src data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'" // nobody frames a page
+
+// Write answers with a page, in the language that the browser asks for first.
 func Write(w http.ResponseWriter, r *http.Request, status int, name Name, d *Data) {
-	w.Header().Set("Referrer-Policy", "same-origin")
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	t := choose(r.Header["Accept-Language"])
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Language", t.tag)
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Security-Policy", policy)
+	// With no-referrer, the POST of a form carries `Origin: null`.
+	h.Set("Referrer-Policy", "same-origin")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Add("Vary", "Accept-Language")
 	w.WriteHeader(status)
 	if r.Method != "HEAD" {
-		_, _ = w.Write([]byte(string(name) + " <form> " + html.EscapeString(d.Terminal) + " " + html.EscapeString(d.User)))
+		_, _ = w.Write([]byte(document(t, name, d)))
 	}
 }
 
-func Browser(userAgent string) string { return "a browser" }
+// document is a whole page. Everything that is not ours is filled in at the end, in one go:
+// so nothing of it is taken for one of the places to fill.
+func document(t *texts, name Name, d *Data) string {
+	title := strings.ReplaceAll(t.pages[name].title, "{site}", "{host}")
+	page := `<!doctype html>
+<html lang="` + t.tag + `">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="robots" content="noindex">
+<title>` + title + `</title>
+<link rel="icon" href="data:,">
+<style>` + style + `</style>
+</head>
+<body>
+<main>
+` + emblem + content(t, name, d) + `</main>
+` + footer(t, d) + `</body>
+</html>
+`
+	return fill(t, page, d)
+}
 
-func InApp(userAgent string) string { return "" }
+// fill puts in what is said of the request.
+func fill(t *texts, page string, d *Data) string {
+	host, site := t.thisSite, t.thisSite
+	if d.Host != "" {
+		host = html.EscapeString(d.Host)
+		site = apart(d.Host)
+	}
+	app := t.anotherApp
+	if d.InApp != OtherApp {
+		app = apart(d.InApp)
+	}
+	return strings.NewReplacer(
+		"{host}", host, "{site}", site, "{app}", app,
+		"{browser}", html.EscapeString(strings.Replace(d.Browser, " on ", " "+t.on+" ", 1)),
+		"{terminal}", apart(d.Terminal), "{user}", apart(d.User), "{paired}", apart(d.Paired),
+		"{since}", date(t, d.Since),
+		"{contact}", contact(d.Contact),
+		"{base}", html.EscapeString(base(d)),
+		"{code}", html.EscapeString(d.Code), "{next}", html.EscapeString(d.Next),
+		"{pairURL}", html.EscapeString(d.PairURL),
+	).Replace(page)
+}
+
+// apart is a text from outside that can change neither the sense nor the direction of the
+// sentence around it.
+func apart(text string) string {
+	return "<bdi>" + html.EscapeString(text) + "</bdi>"
+}
+
+// base is where the own pages are: on this host, whatever a client says.
+func base(d *Data) string {
+	if d.Base == "" {
+		return ""
+	}
+	return "/" + strings.TrimLeft(d.Base, `/\`)
+}
+
+func date(t *texts, seconds int64) string {
+	if seconds == 0 {
+		return ""
+	}
+	when := time.Unix(seconds, 0).UTC()
+	day := strconv.Itoa(when.Day())
+	if day == "1" {
+		day = t.first
+	}
+	written := strings.NewReplacer("{day}", day, "{month}", t.months[when.Month()-1], "{year}", strconv.Itoa(when.Year())).Replace(t.date)
+	return `<time datetime="` + when.Format("2006-01-02") + `">` + written + "</time>"
+}

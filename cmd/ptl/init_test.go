@@ -1,0 +1,73 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/getportal/ptlauth/cmd/command"
+	"github.com/getportal/ptlauth/cmd/settings"
+)
+
+// TestInit: what it makes is what the middleware and `ptl check` want, and what is there stays.
+func TestInit(t *testing.T) {
+	for _, address := range []string{"https://chat.example.com", "http://nas.lan"} {
+		t.Run(address, func(t *testing.T) {
+			s := &testSite{dir: t.TempDir()}
+			said, _ := s.run(t, command.Done, "init", "mine", "--url="+address)
+			s.dir = filepath.Join(s.dir, "mine")
+			if strings.Count(said, "\n") != 5 {
+				t.Errorf("said is\n%s", said)
+			}
+			secret := s.read(t, "ptlauth/secret")
+			info, err := os.Stat(s.path("ptlauth/secret"))
+			if err != nil || info.Mode().Perm() != 0o600 || len(secret) != 86 || strings.Trim(secret, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
+				t.Errorf("the secret has %d characters, and is %v, %v", len(secret), info.Mode(), err)
+			}
+			out, notes := s.run(t, command.Done, "check", "compose.yml", "ptlauth/dynamic.yml")
+			if out != "" {
+				t.Errorf("ptl check says\n%s%s", out, notes)
+			}
+			_, notes = s.run(t, command.Done, "terminals")
+			if !strings.HasPrefix(notes, "Nobody is paired.") {
+				t.Errorf("ptl terminals says %q", notes)
+			}
+			place, err := placeOf(&settings.Site{URL: address, Dynamic: s.path("ptlauth/dynamic.yml")})
+			if err != nil || place.site.Page() != address+"/.ptl/pair" {
+				t.Errorf("devices are paired at %v, %v", place, err)
+			}
+			s.run(t, command.Done, "token", "--name=script")
+			s.run(t, command.Done, "init", ".", "--url=https://other.example.com")
+			s.wantList(t, false, "script")
+			if s.read(t, "ptlauth/secret") != secret || !strings.Contains(s.read(t, "ptl.yml"), address) {
+				t.Error("what was there has been changed")
+			}
+		})
+	}
+	t.Run("mistakes", func(t *testing.T) {
+		s := &testSite{dir: t.TempDir()}
+		for argument, want := range map[string]string{
+			"--url=chat.example.com": "url is \"chat.example.com\"", "--url=https://example.com/chat": "without a path and a port",
+			"--owner=me": "should be one number, or two",
+		} {
+			if _, notes := s.run(t, command.Usage, "init", "mine", argument); !strings.Contains(notes, want) {
+				t.Errorf("%s: said is %q", argument, notes)
+			}
+		}
+		s.run(t, command.Usage, "init")
+	})
+	t.Run("for a Traefik that is not root", func(t *testing.T) {
+		if os.Getuid() != 0 {
+			t.Skip("only root can give files away")
+		}
+		s := &testSite{dir: t.TempDir()}
+		s.run(t, command.Done, "init", ".", "--owner=65532")
+		s.run(t, command.Done, "token", "--name=script")
+		for _, name := range []string{"ptlauth/secret", "ptlauth/terminals.json"} {
+			if user, group := ownerOfFile(t, s.path(name)); user != 65532 || group != 65532 {
+				t.Errorf("%s is of %d:%d", name, user, group)
+			}
+		}
+	})
+}
