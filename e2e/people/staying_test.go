@@ -70,6 +70,39 @@ func TestStaysIn(t *testing.T) {
 	}
 }
 
+// TestStaysInOnAllHosts: where one host alone makes the cookie of a domain, the browser is sent there and back, once.
+func TestStaysInOnAllHosts(t *testing.T) {
+	const options = "pairing: {enabled: true, domain: example.com, host: %s}, paths: [{prefix: /open, access: public}]"
+	s := newSite(t, true, host{"chat.example.com", notebook, fmt.Sprintf(options, "pair.example.com")}, host{"pair.example.com", notebook, fmt.Sprintf(options, "pair.example.com")})
+	tablet := s.invite(t, "kitchen tablet", "ada", time.Now().Add(time.Minute))
+	time.Sleep(2 * refresh)
+	page := s.url("chat.example.com", "/notes/today?list=all#end")
+	t.Run("the cookie of the domain is made anew", func(t *testing.T) {
+		w := newProfile(t).open(t, s)
+		w.visit(s.url("chat.example.com", "/open"))
+		before := s.token(t, tablet.id, old(100))
+		w.plant("authorization=" + before + "; path=/; domain=example.com; secure")
+		w.visit(page)
+		w.at(page)
+		w.says("Notes of ada")
+		for _, host := range []string{"chat.example.com", "pair.example.com", "wiki.example.com"} {
+			if kept := w.cookies("authorization", s.url(host, "/")); len(kept) != 1 || kept[0] == before {
+				t.Errorf("for %s Chromium keeps %q", host, kept)
+			}
+		}
+	})
+	t.Run("whoever has a cookie of one host alone goes on with it", func(t *testing.T) {
+		w := newProfile(t).open(t, s)
+		w.visit(s.url("chat.example.com", "/open"))
+		w.plant("authorization=" + s.token(t, tablet.id, old(101)) + "; path=/; secure")
+		for range 2 {
+			w.visit(page)
+			w.at(page)
+			w.says("Notes of ada")
+		}
+	})
+}
+
 // TestStaysInWithoutCookies: a browser that keeps nothing sees the page that refuses, and is not sent around.
 func TestStaysInWithoutCookies(t *testing.T) {
 	s := newSite(t, false, host{home, notebook, "pairing: {enabled: true}"})

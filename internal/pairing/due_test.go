@@ -46,7 +46,7 @@ func TestDue(t *testing.T) {
 	}{
 		{"a week after it was issued", nil, []string{"a"}, 0, `{'sub':'x','iat':1764000000}`, 1764000000 + week},
 		{"with an id of the key", nil, []string{"a/k1"}, 0, `{'sub':'x','iat':1764000000}`, 1764000000 + week},
-		{"at once where it is of the second secret", nil, []string{"b", "a"}, 1, `{'sub':'x','iat':1764000000}`, 1},
+		{"a minute after it was issued where it is of the second secret", nil, []string{"b", "a"}, 1, `{'sub':'x','iat':1764000000}`, 1764000060},
 		{"long since where it does not say when it was issued", nil, []string{"a"}, 0, `{'sub':'x'}`, week},
 		{"not where it ends", nil, []string{"a"}, 0, `{'sub':'x','iat':1764000000,'exp':1800000000}`, 0},
 		{"not where it begins", nil, []string{"a"}, 0, `{'sub':'x','iat':1764000000,'nbf':1764000000}`, 0},

@@ -26,6 +26,10 @@ func Due(s *Settings, keys []*key.Key, rules *token.Rules, t *token.Token, text 
 	return dueByKey(s, keys, t, text)
 }
 
+// settled is for how long a token of another secret stays as it is, in seconds: a Traefik that
+// does not know yet which is the first may have made it just now.
+const settled = 60
+
 // dueByKey finds out which of several keys has verified the token.
 func dueByKey(s *Settings, keys []*key.Key, t *token.Token, text string) int64 {
 	first := true
@@ -38,7 +42,7 @@ func dueByKey(s *Settings, keys []*key.Key, t *token.Token, text string) int64 {
 			return token.Issued(t) + int64(s.Renew/time.Second)
 		}
 		if problem == "" {
-			return 1
+			return token.Issued(t) + settled // guard: two Traefiks that disagree on the first secret send nobody around in circles
 		}
 		first = false
 	}
