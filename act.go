@@ -69,8 +69,8 @@ func remove(g *gate, r *http.Request, o *outcome) *cache.Decision {
 		if rest == nil {
 			d.Removed = cookieAlone
 		} else {
-			n := len(set.Names)
-			d.Names = append(set.Names[:n:n], "Cookie") // guard: the token is taken out
+			d.Names = set.WithCookie // guard: the token is taken out
+			n := len(set.Values)
 			d.Values = append(set.Values[:n:n], rest[0])
 		}
 	}

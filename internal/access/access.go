@@ -330,6 +330,8 @@ func Injected(rules Rules) []string {
 type Set struct {
 	Names  []string
 	Values []string
+	// WithCookie is Names and Cookie, which is what is left where a token was.
+	WithCookie []string
 	// User is for Traefik's access log; nil: anonymous.
 	User *url.Userinfo
 	// Mark tells a second middleware of the same name in the chain what to send on; nil:
@@ -355,6 +357,8 @@ func Values(rule *Rule, v *identity.Visitor) (*Set, string) {
 			set.Values = append(set.Values, value)
 		}
 	}
+	n := len(set.Names)
+	set.WithCookie = append(set.Names[:n:n], "Cookie")
 	return set, ""
 }
 
