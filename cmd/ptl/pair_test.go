@@ -411,3 +411,20 @@ func TestUnpairAsks(t *testing.T) {
 		t.Errorf("left is %s", registry.Format(l))
 	}
 }
+
+// TestUnpairTrouble: who cannot be asked has the device off the list all the same, and is told.
+func TestUnpairTrouble(t *testing.T) {
+	t.Parallel()
+	s := newTestSite(t, "")
+	s.run(t, command.Done, "token", "--name=tablet")
+	if _, said := s.run(t, command.Site, "unpair", "tablet", "--url=http://127.0.0.1:1"); !strings.Contains(said, "is off the list, and whether Traefik knows could not be asked: 127.0.0.1:1 does not answer") {
+		t.Errorf("said is %q", said)
+	}
+	s.wantList(t, false)
+	s.run(t, command.Done, "token", "--name=tablet")
+	s.write(t, "ptlauth/dynamic.yml", strings.Replace(s.read(t, "ptlauth/dynamic.yml"), "enabled: true", "enabled: false", 1))
+	if _, said := s.run(t, command.Done, "unpair", "tablet"); !strings.Contains(said, "is off the list, and Traefik will know within `refresh`") {
+		t.Errorf("said is %q", said)
+	}
+	s.wantList(t, false)
+}

@@ -72,7 +72,7 @@ const agreeing = 3
 func (p *place) throwOut(c *command.Console, file *registry.File, id, name string) error {
 	wasThere := false
 	// What is no longer admitted must have been before, else a refusal would say nothing.
-	token, isIn := p.admitted(id)
+	token, isIn, trouble := p.admitted(id)
 	err := file.Change(context.Background(), func(l *registry.List) error {
 		tidy(l)
 		wasThere = l.Remove(id)
@@ -83,6 +83,8 @@ func (p *place) throwOut(c *command.Console, file *registry.File, id, name strin
 		return err
 	case !wasThere:
 		return command.Errorf(command.Nobody, "%s has been taken out meanwhile", name)
+	case trouble != nil:
+		return command.Errorf(command.Site, "%s is off the list, and whether Traefik knows could not be asked: %s", name, trouble)
 	case !isIn:
 		c.Notef("%s is off the list, and Traefik will know within `refresh`. Whether it does, could not be asked.\n", name)
 		return nil
@@ -91,17 +93,17 @@ func (p *place) throwOut(c *command.Console, file *registry.File, id, name strin
 }
 
 // admitted makes a token of a terminal, and reports whether the site admits it.
-func (p *place) admitted(id string) (string, bool) {
-	if p == nil || p.middleware.Policy.Locations.Cookie == "" {
-		return "", false
+func (p *place) admitted(id string) (string, bool, error) {
+	if p == nil {
+		return "", false, nil
 	}
 	secret, err := p.middleware.Key()
 	if err != nil {
-		return "", false
+		return "", false, err
 	}
 	token := pairing.Token([]*key.Key{secret}, p.middleware.Policy.TokenRules, id, time.Now().Unix())
 	isIn, err := p.site.IsIn(context.Background(), p.middleware.Policy.Locations.Cookie, token)
-	return token, err == nil && isIn
+	return token, isIn, err
 }
 
 // turn is how much longer than `refresh` Traefik may go by an older list.
@@ -115,8 +117,10 @@ func (p *place) awaitOut(c *command.Console, token, name string) error {
 	defer stop()
 	began := time.Now()
 	refusals := 0
+	var trouble error
 	for time.Since(began) < 3*refresh+time.Second {
 		isIn, err := p.site.IsIn(ctx, p.middleware.Policy.Locations.Cookie, token)
+		trouble = err
 		switch {
 		case err != nil || isIn || time.Since(began) < refresh+turn:
 			refusals = 0
@@ -130,6 +134,9 @@ func (p *place) awaitOut(c *command.Console, token, name string) error {
 		if !wait(ctx, min(refresh, interval)/4) {
 			return command.Errorf(command.Interrupted, "%s is off the list; whether Traefik knows, was not waited for", name)
 		}
+	}
+	if trouble != nil {
+		return command.Errorf(command.Site, "%s is off the list, and whether Traefik knows could not be asked: %s", name, trouble)
 	}
 	return command.Errorf(command.Late, "%s is off the list, and Traefik has not refused it for %s, which is three times `refresh`: does it read another file? (Its log says what it cannot read. A file that is mounted by itself stays the old one: mount its folder.)",
 		name, time.Since(began).Round(time.Second))

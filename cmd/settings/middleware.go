@@ -48,8 +48,9 @@ func Find(site *Site) (*Middleware, error) {
 
 func choose(site *Site, all []review.Configured) (*review.Configured, error) {
 	var names []string
+	wanted, _, _ := strings.Cut(site.Middleware, "@")
 	for i := range all {
-		if strings.EqualFold(all[i].Name, strings.TrimSuffix(site.Middleware, "@file")) || site.Middleware == "" && len(all) == 1 {
+		if strings.EqualFold(all[i].Name, wanted) || site.Middleware == "" && len(all) == 1 {
 			return &all[i], nil
 		}
 		names = append(names, all[i].Name)
@@ -66,8 +67,11 @@ func choose(site *Site, all []review.Configured) (*review.Configured, error) {
 // here are the options with this machine's paths.
 func here(site *Site, options map[string]any) map[string]any {
 	options = maps.Clone(options)
-	if site.Registry != "" {
-		set(options, "terminals", map[string]any{"file": site.Registry})
+	terminals, _ := options[nameOf(options, "terminals")].(map[string]any)
+	if file := nameOf(terminals, "file"); site.Registry != "" && file != "" {
+		terminals = maps.Clone(terminals)
+		terminals[file] = site.Registry
+		options[nameOf(options, "terminals")] = terminals
 	}
 	if site.SecretFile == "" {
 		return options
@@ -95,16 +99,9 @@ func here(site *Site, options map[string]any) map[string]any {
 		}
 	}
 	if !isList {
-		set(options, "secretFile", site.SecretFile)
+		options["secretFile"] = site.SecretFile
 	}
 	return options
-}
-
-func set(options map[string]any, name string, value any) {
-	if given := nameOf(options, name); given != "" {
-		name = given
-	}
-	options[name] = value
 }
 
 // nameOf is how an option is spelled there; empty: it is not there.

@@ -1,0 +1,116 @@
+package site
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/getportal/ptlauth/internal/pairing"
+)
+
+// TestNew: where devices are paired, by the site's address and the middleware's settings.
+func TestNew(t *testing.T) {
+	for _, test := range []struct {
+		name, address string
+		settings      pairing.Settings
+		page, mistake string
+	}{
+		{"a site", "https://chat.example.com", pairing.Settings{Path: "/.ptl/"}, "https://chat.example.com/.ptl/pair", ""},
+		{"with a port, a slash and a query", "http://nas.lan:8080/?x#y", pairing.Settings{Path: "/.ptl/"}, "http://nas.lan:8080/.ptl/pair", ""},
+		{"an app below a path that Traefik strips", "https://example.com/chat/", pairing.Settings{Path: "/.ptl/"}, "https://example.com/chat/.ptl/pair", ""},
+		{"own pages elsewhere", "https://chat.example.com", pairing.Settings{Path: "/own/pages/"}, "https://chat.example.com/own/pages/pair", ""},
+		{"one host for all apps", "https://chat.example.com", pairing.Settings{Path: "/.ptl/", Host: "pair.example.com"}, "https://pair.example.com/.ptl/pair", ""},
+		{"which is known without an address", "", pairing.Settings{Path: "/.ptl/", Host: "pair.example.com:8443"}, "https://pair.example.com:8443/.ptl/pair", ""},
+		{"no address", "", pairing.Settings{Path: "/.ptl/"}, "", "it is not said where the site is"},
+		{"a host alone", "chat.example.com", pairing.Settings{Path: "/.ptl/"}, "", "should be as a browser asks for the site"},
+		{"an address with a password", "https://ann:secret@chat.example.com", pairing.Settings{Path: "/.ptl/"}, "", "should be as a browser asks for the site"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s, err := New(test.address, &test.settings)
+			if test.mistake != "" {
+				if err == nil || !strings.Contains(err.Error(), test.mistake) {
+					t.Errorf("the error is %v", err)
+				}
+				return
+			}
+			if err != nil || s.Page() != test.page || s.Link("X") != test.page+"#X" {
+				t.Errorf("got %v, %v", s, err)
+			}
+		})
+	}
+}
+
+// TestAsk: what a site answers, and what that means.
+func TestAsk(t *testing.T) {
+	for _, test := range []struct {
+		name, kind, answer string
+		status             int
+		location           string
+		state, trouble     string
+		mayPass            bool
+	}{
+		{name: "waiting", status: 200, kind: "application/json", answer: `{"state":"waiting"}`, state: "waiting"},
+		{name: "used", status: 200, kind: "application/json; charset=utf-8", answer: `{"state":"used","at":1,"browser":"x"}`, state: "used"},
+		{name: "an app that answers everything", status: 200, kind: "text/html", answer: `<p>`, trouble: "is answered by something else than the middleware"},
+		{name: "another program's JSON", status: 200, kind: "application/json", answer: `{"state":"fine"}`, trouble: "is answered by something else"},
+		{name: "a middleware that does not pair", status: 401, trouble: "answers 401: look whether the router of that host has the middleware"},
+		{name: "a redirect to https", status: 301, location: "https://chat.example.com/", trouble: "leads to https://chat.example.com/: write the address"},
+		{name: "a middleware that is not ready", status: 503, trouble: "is not ready", mayPass: true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.Method != http.MethodPost || r.URL.Path != "/.ptl/pair/used" || r.FormValue("watch") != "W" || r.URL.RawQuery != "" {
+					t.Errorf("asked is %s %s", r.Method, r.URL)
+				}
+				w.Header().Set("Content-Type", test.kind)
+				if test.location != "" {
+					w.Header().Set("Location", test.location)
+				}
+				w.WriteHeader(test.status)
+				fmt.Fprint(w, test.answer)
+			}))
+			defer server.Close()
+			s, err := New(server.URL, &pairing.Settings{Path: "/.ptl/"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			use, err := s.Ask(t.Context(), "W")
+			if test.state != "" {
+				if err != nil || use.State != test.state {
+					t.Errorf("got %v, %v", use, err)
+				}
+				return
+			}
+			var trouble *Trouble
+			if !errors.As(err, &trouble) || !strings.Contains(err.Error(), test.trouble) || trouble.MayPass != test.mayPass {
+				t.Errorf("got %v, %v", use, err)
+			}
+		})
+	}
+}
+
+// TestConnections: each question has one of its own, so that a balancer leads it to the next Traefik.
+func TestConnections(t *testing.T) {
+	from := map[string]bool{}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		from[r.RemoteAddr] = true
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprint(w, `{"state":"waiting"}`)
+	}))
+	defer server.Close()
+	s, err := New(server.URL, &pairing.Settings{Path: "/.ptl/"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if _, err := s.Ask(t.Context(), "W"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(from) != 3 {
+		t.Errorf("three questions had %d connections", len(from))
+	}
+}
