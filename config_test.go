@@ -6,8 +6,12 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/getportal/ptlauth/internal/option"
+	"github.com/getportal/ptlauth/internal/policy"
 )
 
 // TestSameButForAMistake: a configuration that is like one that was read before, but for a mistake, admits nobody.
@@ -41,5 +45,18 @@ func TestSameButForAMistake(t *testing.T) {
 				t.Errorf("got %d, want %d", w.Code, test.status)
 			}
 		})
+	}
+}
+
+// TestOptionsAreNamed: who mistypes an option is told all that there are, whichever of them are given.
+func TestOptionsAreNamed(t *testing.T) {
+	report := &option.Report{}
+	policy.Read(map[string]any{"zebra": 1}, report)
+	fields := reflect.TypeOf(Config{})
+	for i := 0; i < fields.NumField(); i++ {
+		name, _, _ := strings.Cut(fields.Field(i).Tag.Get("json"), ",")
+		if name != "-" && !strings.Contains(report.String()+",", " "+name+",") && !strings.Contains(report.String(), " "+name+";") {
+			t.Errorf("%s is not named in: %s", name, report)
+		}
 	}
 }

@@ -36,10 +36,10 @@ const (
 // Read reads the group `pairing`; nil: no device is paired here. `pairing: true` is short for
 // a group in which nothing but `enabled` is said.
 func Read(top *option.Section) *Settings {
-	if !top.Has("pairing") {
+	value := top.Value("pairing")
+	if value == nil {
 		return nil
 	}
-	value := top.Value("pairing")
 	if option.IsEmpty(value) {
 		top.Problem("pairing", "is empty: write `pairing: {enabled: true}`, or leave it out")
 		return nil
