@@ -50,12 +50,13 @@ func isTraefik(n *yaml.Node) bool {
 type label struct {
 	name, value string
 	line        int
+	isOpen      bool // only the environment knows its value
 }
 
 // readLabels reads what the Docker provider would. The key is that of the container, which is the service of its routers
 // unless they name another.
 func (r *review) readLabels(file string, labels []pair, key string) {
-	things := map[string]map[string][]label{"middlewares": {}, "routers": {}}
+	things := map[string]map[string][]label{"middlewares": {}, "routers": {}, "services": {}}
 	for _, one := range labels {
 		parts := strings.SplitN(one.name, ".", 5)
 		if strings.EqualFold(one.name, "traefik.enable") && strings.EqualFold(one.value, "false") {
@@ -66,19 +67,39 @@ func (r *review) readLabels(file string, labels []pair, key string) {
 		}
 		of := things[strings.ToLower(parts[2])]
 		if of != nil {
-			of[parts[3]] = append(of[parts[3]], label{parts[4], unescaped(one.value), one.line})
+			value, known := interpolated(one.value)
+			of[parts[3]] = append(of[parts[3]], label{parts[4], value, one.line, !known})
 		}
 	}
 	for _, name := range ordered(things["middlewares"]) {
 		r.labelledMiddleware(file, name, things["middlewares"][name])
 	}
 	for _, name := range ordered(things["routers"]) {
-		r.labelledRouter(file, name, things["routers"][name], key)
+		r.labelledRouter(place{file, things["routers"][name][0].line}, name, things["routers"][name], services{key, things["services"]})
 	}
 }
 
-// unescaped is a value as Docker gets it: compose files write $$ for $.
-func unescaped(value string) string { return strings.ReplaceAll(value, "$$", "$") }
+// variable is what the environment or an .env file puts into a compose file: $NAME, ${NAME}, ${NAME:-default}; and $$, which
+// stands for a dollar sign.
+var variable = regexp.MustCompile(`\$(?:\$|[A-Za-z_]\w*|\{[A-Za-z_]\w*(?:(:?[-?+])([^{}]*))?\})`)
+
+// interpolated is a value as Docker gets it, and whether it is known: a variable without a default is not, for it may have
+// another value where the file is used.
+func interpolated(value string) (string, bool) {
+	known := true
+	text := variable.ReplaceAllStringFunc(value, func(match string) string {
+		parts := variable.FindStringSubmatch(match)
+		switch {
+		case match == "$$":
+			return "$"
+		case strings.HasSuffix(parts[1], "-"):
+			return parts[2]
+		}
+		known = false
+		return match
+	})
+	return text, known
+}
 
 func ordered(of map[string][]label) []string {
 	names := make([]string, 0, len(of))
@@ -107,7 +128,10 @@ func (r *review) labelledMiddleware(file, name string, labels []label) {
 			m.redirects = true
 		case strings.EqualFold(first, "plugin") && names[strings.ToLower(second)] && rest != "":
 			options[rest] = one.value
-			own = append(own, label{rest, one.value, one.line})
+			own = append(own, label{rest, one.value, one.line, one.isOpen})
+			if one.isOpen {
+				m.open = append(m.open, one.line)
+			}
 		case strings.EqualFold(first, "plugin"):
 			r.strangePlugin(m, field{name: strings.SplitN(second, "[", 2)[0], line: one.line})
 		case names[strings.ToLower(first)]:
@@ -153,8 +177,29 @@ func commonPrefix(a, b string) int {
 	}
 }
 
-func (r *review) labelledRouter(file, name string, labels []label, key string) {
-	one := &router{place: place{file, labels[0].line}, name: name + "@docker", service: key}
+// services are what the labels of a container call so.
+type services struct {
+	key    string // the container's
+	labels map[string][]label
+}
+
+// behind is what a router leads to: the container, by the port of the service that it names, or of the only one.
+func (s services) behind(name string) string {
+	if name == "" && len(s.labels) != 1 {
+		return s.key
+	}
+	for other, labels := range s.labels {
+		for _, l := range labels {
+			if (name == "" || strings.EqualFold(name, other)) && strings.EqualFold(l.name, "loadbalancer.server.port") {
+				return s.key + ":" + l.value
+			}
+		}
+	}
+	return s.key
+}
+
+func (r *review) labelledRouter(p place, name string, labels []label, s services) {
+	one := &router{place: p, name: name + "@docker", service: s.behind("")}
 	for _, l := range labels {
 		switch strings.ToLower(l.name) {
 		case "middlewares":
@@ -164,8 +209,9 @@ func (r *review) labelledRouter(file, name string, labels []label, key string) {
 		case "entrypoints":
 			one.entryPoints = splitList(l.value)
 		case "service":
-			if strings.Contains(l.value, "@") && !strings.HasSuffix(l.value, "@docker") {
-				one.service = strings.ToLower(l.value)
+			one.service = strings.ToLower(l.value)
+			if name := strings.TrimSuffix(one.service, "@docker"); !strings.Contains(name, "@") {
+				one.service = s.behind(name)
 			}
 		}
 		if l.name == "tls" && l.value != "false" || strings.HasPrefix(strings.ToLower(l.name), "tls.") {

@@ -3,6 +3,7 @@ package review
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
@@ -22,6 +23,7 @@ type middleware struct {
 	lines          func(option string) int
 	chain          []string // qualified names of which it is made
 	redirects      bool     // to another scheme, so that nothing reaches the app
+	open           []int    // the lines of options that only the environment knows
 }
 
 func (m *middleware) String() string { return m.name + "@" + m.provider }
@@ -127,6 +129,9 @@ func (r *review) judgeOptions(m *middleware) {
 	report := &option.Report{}
 	policy.Read(m.options, report)
 	for _, p := range report.Problems() {
+		if slices.Contains(m.open, m.lines(p.Option)) {
+			continue
+		}
 		r.add(place{m.file, m.lines(p.Option)}, Mistake, m.String(), option.Line(p))
 	}
 	for _, p := range report.Remarks() {

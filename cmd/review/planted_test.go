@@ -226,6 +226,18 @@ services:
       traefik.http.middlewares.auth.plugin.ptlauth.terminals.file: /etc/ptlauth/terminals.json
   b: *a
 `, ""},
+	{"labels of which the environment says something", `== compose.yml
+services:
+  traefik:
+    image: traefik:v3.7
+    labels:
+      traefik.http.middlewares.auth.plugin.ptlauth.secretFile: ${SECRET:?}
+      traefik.http.middlewares.auth.plugin.ptlauth.terminals.file: $LIST
+      traefik.http.middlewares.auth.plugin.ptlauth.refresh: ${REFRESH}
+      traefik.http.middlewares.auth.plugin.ptlauth.maxAge: ${AGE:-1h}
+      traefik.http.middlewares.auth.plugin.ptlauth.leeway: ${LEEWAY-soon} # mistake
+      traefik.http.middlewares.auth.plugin.ptlauth.headers.X-Price: $$ 5
+`, "leeway: is not a length of time"},
 	{"a manifest", `== auth.yml
 apiVersion: v1
 kind: ConfigMap
@@ -416,6 +428,23 @@ services:
       traefik.enable: "false"
       traefik.http.routers.off.rule: Host("off.example.com")
 ` + inFile + paired, "whoever takes this way"},
+	{"routers to several ports of one container", `== compose.yml
+services:
+  app:
+    image: app
+    ports: ["3000:3000"] # published-port
+    labels:
+      traefik.http.routers.app.rule: Host("app.example.com")
+      traefik.http.routers.app.middlewares: auth@file
+      traefik.http.routers.app.service: app
+      traefik.http.routers.open.rule: Host("open.example.com") # unguarded-router
+      traefik.http.routers.open.service: same@docker
+      traefik.http.routers.metrics.rule: Host("metrics.example.com")
+      traefik.http.routers.metrics.service: metrics
+      traefik.http.services.app.loadbalancer.server.port: "3000"
+      traefik.http.services.same.loadbalancer.server.port: "3000"
+      traefik.http.services.metrics.loadbalancer.server.port: "9090"
+` + inFile + paired, ""},
 	{"the entry point has the middleware for all", `== traefik.yml
 entryPoints:
   web:

@@ -120,7 +120,7 @@ func (r *review) judgeServices() {
 	for _, s := range r.services {
 		for _, one := range r.routers {
 			way := r.guards(r.way(one), 0)
-			if one.service != s.key || way == no || way == maybe && !r.knowsPlugin() {
+			if one.service != s.key && !strings.HasPrefix(one.service, s.key+":") || way == no || way == maybe && !r.knowsPlugin() {
 				continue
 			}
 			r.add(s.place, "published-port", s.name, s.how+", past Traefik and the middleware, and the app believes whoever reaches it: leave that out")
