@@ -6,9 +6,14 @@ import (
 	"strings"
 )
 
+// words are those of one page.
+type words struct {
+	title, text, next string
+}
+
 // content is what stands on a page under its title.
-func content(t *texts, name Name, d *Data) string {
-	w := t.pages[name]
+func content(t texts, name Name, d *Data) string {
+	w := words{title: t[string(name)+".title"], text: t[string(name)+".text"], next: t[string(name)+".next"]}
 	top := "<h1>" + w.title + "</h1>\n" + paragraph(w.text)
 	switch name {
 	case Refused, Unpaired:
@@ -24,13 +29,13 @@ func content(t *texts, name Name, d *Data) string {
 	case Confirm:
 		return top + facts(t, d) + alreadyPaired(t, d) + paragraph(w.next) + inApp(t, d) + confirm(t) + withScript
 	case NotKept:
-		return top + paragraph(w.next) + link("{base}pair", t.again) + obstacle(t, d)
+		return top + paragraph(w.next) + link("{base}pair", t["again"]) + obstacle(t, d)
 	case Device:
 		return top + facts(t, d) + wasPaired(t, d) + ways(t, d)
 	case LeaveAsk:
-		return top + paragraph(w.next) + press("out", "", t.signOut) + back("./", t.cancel)
+		return top + paragraph(w.next) + press("out", "", t["signOut"]) + back("./", t["cancel"])
 	case Left:
-		return top + paragraph(w.next) + link("{base}pair", t.again)
+		return top + paragraph(w.next) + link("{base}pair", t["again"])
 	}
 	return top + paragraph(w.next)
 }
@@ -52,58 +57,58 @@ func isPairing(d *Data) bool {
 }
 
 // waysIn says how the device is paired.
-func waysIn(t *texts, w words, d *Data) string {
+func waysIn(t texts, w words, d *Data) string {
 	switch {
 	case d.HasForm:
-		return paragraph(t.haveCode) + inApp(t, d) + form(t, d, "")
+		return paragraph(t["haveCode"]) + inApp(t, d) + form(t, d, "")
 	case isPlace(d.PairURL):
-		return paragraph(t.haveLink) + inApp(t, d) + link("{pairURL}", t.pair)
+		return paragraph(t["haveLink"]) + inApp(t, d) + link("{pairURL}", t["pair"])
 	}
 	return paragraph(w.next)
 }
 
 // first says how the first device is paired.
-func first(t *texts, w words, d *Data) string {
+func first(t texts, w words, d *Data) string {
 	if isPairing(d) {
-		return paragraph(t.firstByCode) + waysIn(t, w, d)
+		return paragraph(t["firstByCode"]) + waysIn(t, w, d)
 	}
 	return paragraph(w.next)
 }
 
-func inApp(t *texts, d *Data) string {
+func inApp(t texts, d *Data) string {
 	if d.InApp == "" {
 		return ""
 	}
-	return notice(t.inApp)
+	return notice(t["inApp"])
 }
 
-func alreadyPaired(t *texts, d *Data) string {
+func alreadyPaired(t texts, d *Data) string {
 	if d.Paired == "" {
 		return ""
 	}
-	return notice(t.alreadyPaired)
+	return notice(t["alreadyPaired"])
 }
 
-func wasPaired(t *texts, d *Data) string {
+func wasPaired(t texts, d *Data) string {
 	if d.Paired == "" {
 		return ""
 	}
-	return notice(t.wasPaired)
+	return notice(t["wasPaired"])
 }
 
 // form asks for a code, which is looked at before anything happens. What more its field has
 // is ours.
-func form(t *texts, d *Data, more string) string {
+func form(t texts, d *Data, more string) string {
 	keeps := ""
 	if d.InApp != "" {
 		keeps = " data-keep" // Whoever opens this address in a real browser needs the code there.
 	}
 	return `<form method="post" action="{base}pair"` + keeps + `>
-<label for="code">` + t.code + `</label>
+<label for="code">` + t["code"] + `</label>
 <input id="code" name="code" value="{code}" required maxlength="128" autocomplete="off" autocapitalize="characters" autocorrect="off" spellcheck="false" enterkeyhint="go" aria-describedby="hint"` + more + `>
-<p id="hint">` + t.codeHint + `</p>
+<p id="hint">` + t["codeHint"] + `</p>
 <input type="hidden" name="next" value="{next}">
-<button>` + t.look + `</button>
+<button>` + t["look"] + `</button>
 </form>
 `
 }
@@ -118,16 +123,16 @@ func code(d *Data) string {
 
 const withScript = "<script>" + script + "</script>\n"
 
-func noScript(t *texts) string {
-	return "<noscript>" + paragraph(t.noScript) + "</noscript>\n"
+func noScript(t texts) string {
+	return "<noscript>" + paragraph(t["noScript"]) + "</noscript>\n"
 }
 
 // confirm is the second press, the one that pairs.
-func confirm(t *texts) string {
+func confirm(t texts) string {
 	return press("pair", `<input type="hidden" name="code" value="{code}">
 <input type="hidden" name="next" value="{next}">
 <input type="hidden" name="do" value="pair">
-`, t.pair) + back("pair", t.cancel)
+`, t["pair"]) + back("pair", t["cancel"])
 }
 
 // press is a button that does something at one of the own paths.
@@ -146,22 +151,22 @@ func back(address, label string) string {
 }
 
 // ways lead from the page of this device to the site and out.
-func ways(t *texts, d *Data) string {
-	out := back("out", t.signOut)
+func ways(t texts, d *Data) string {
+	out := back("out", t["signOut"])
 	if isPlace(d.Next) {
-		return link("{next}", t.open) + out
+		return link("{next}", t["open"]) + out
 	}
 	return out
 }
 
 // obstacle offers to delete a cookie that may keep the one of a pairing from being seen.
-func obstacle(t *texts, d *Data) string {
+func obstacle(t texts, d *Data) string {
 	if !d.Locked || !isPairing(d) {
 		return ""
 	}
-	one := "<h2>" + t.locked + "</h2>\n" + paragraph(t.lockedText) + second("all", t.deleteOne)
+	one := "<h2>" + t["locked"] + "</h2>\n" + paragraph(t["lockedText"]) + second("all", t["deleteOne"])
 	if d.Secure {
-		return one + paragraph(t.deleteAllText) + second("site", t.deleteAll)
+		return one + paragraph(t["deleteAllText"]) + second("site", t["deleteAll"])
 	}
 	return one
 }
@@ -174,11 +179,11 @@ func second(what, label string) string {
 }
 
 // facts say whom the code, or the cookie, is for.
-func facts(t *texts, d *Data) string {
-	list := fact(t.device, "{terminal}", d.Terminal) + fact(t.user, "{user}", d.User) +
-		fact(t.site, "{site}", d.Host) + fact(t.browser, "{browser}", d.Browser)
+func facts(t texts, d *Data) string {
+	list := fact(t["device"], "{terminal}", d.Terminal) + fact(t["user"], "{user}", d.User) +
+		fact(t["site"], "{site}", d.Host) + fact(t["browser"], "{browser}", d.Browser)
 	if d.Since != 0 {
-		list += fact(t.since, "{since}", " ")
+		list += fact(t["since"], "{since}", " ")
 	}
 	return "<dl>\n" + list + "</dl>\n"
 }
@@ -190,11 +195,11 @@ func fact(label, place, value string) string {
 	return "<div><dt>" + label + "</dt><dd>" + place + "</dd></div>\n"
 }
 
-func footer(t *texts, d *Data) string {
+func footer(t texts, d *Data) string {
 	if d.Contact == "" {
 		return ""
 	}
-	return "<footer>\n" + paragraph(t.contact) + "</footer>\n"
+	return "<footer>\n" + paragraph(t["contact"]) + "</footer>\n"
 }
 
 // mail is an address as people give it.

@@ -68,7 +68,7 @@ func Write(w http.ResponseWriter, r *http.Request, status int, name Name, d *Dat
 	t := choose(r.Header["Accept-Language"])
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Language", t.tag)
+	h.Set("Content-Language", t["tag"])
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Security-Policy", policy)
 	// With no-referrer, the POST of a form carries `Origin: null`.
@@ -83,10 +83,10 @@ func Write(w http.ResponseWriter, r *http.Request, status int, name Name, d *Dat
 
 // document is a whole page. Everything that is not ours is filled in at the end, in one go:
 // so nothing of it is taken for one of the places to fill.
-func document(t *texts, name Name, d *Data) string {
-	title := strings.ReplaceAll(t.pages[name].title, "{site}", "{host}")
+func document(t texts, name Name, d *Data) string {
+	title := strings.ReplaceAll(t[string(name)+".title"], "{site}", "{host}")
 	page := `<!doctype html>
-<html lang="` + t.tag + `">
+<html lang="` + t["tag"] + `">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -105,19 +105,19 @@ func document(t *texts, name Name, d *Data) string {
 }
 
 // fill puts in what is said of the request.
-func fill(t *texts, page string, d *Data) string {
-	host, site := t.thisSite, t.thisSite
+func fill(t texts, page string, d *Data) string {
+	host, site := t["thisSite"], t["thisSite"]
 	if d.Host != "" {
 		host = html.EscapeString(d.Host)
 		site = apart(d.Host)
 	}
-	app := t.anotherApp
+	app := t["anotherApp"]
 	if d.InApp != OtherApp {
 		app = apart(d.InApp)
 	}
 	return strings.NewReplacer(
 		"{host}", host, "{site}", site, "{app}", app,
-		"{browser}", html.EscapeString(strings.Replace(d.Browser, " on ", " "+t.on+" ", 1)),
+		"{browser}", html.EscapeString(strings.Replace(d.Browser, " on ", " "+t["on"]+" ", 1)),
 		"{terminal}", apart(d.Terminal), "{user}", apart(d.User), "{paired}", apart(d.Paired),
 		"{since}", date(t, d.Since),
 		"{contact}", contact(d.Contact),
@@ -141,15 +141,15 @@ func base(d *Data) string {
 	return "/" + strings.TrimLeft(d.Base, `/\`)
 }
 
-func date(t *texts, seconds int64) string {
+func date(t texts, seconds int64) string {
 	if seconds == 0 {
 		return ""
 	}
 	when := time.Unix(seconds, 0).UTC()
 	day := strconv.Itoa(when.Day())
 	if day == "1" {
-		day = t.first
+		day = t["first"]
 	}
-	written := strings.NewReplacer("{day}", day, "{month}", t.months[when.Month()-1], "{year}", strconv.Itoa(when.Year())).Replace(t.date)
+	written := strings.NewReplacer("{day}", day, "{month}", t["month."+strconv.Itoa(int(when.Month()))], "{year}", strconv.Itoa(when.Year())).Replace(t["date"])
 	return `<time datetime="` + when.Format("2006-01-02") + `">` + written + "</time>"
 }
