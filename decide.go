@@ -50,7 +50,7 @@ type outcome struct {
 // answer. What is left of decide is short: a token, in the one Cookie line that decides.
 func decideOrdinary(g *gate, r *http.Request, rule *access.Rule) *outcome {
 	current := snapshot.Now(g.keeper)
-	if r.Method != "GET" || g.asksMore || !current.IsOrdinary {
+	if r.Method != "GET" || g.asksMore || rule.Access == access.Own || !current.IsOrdinary {
 		return decide(g, r, rule)
 	}
 	found := extractor.FindFast(g.policy.Locations, r.Header["Cookie"])
@@ -79,6 +79,9 @@ func admitOrdinary(g *gate, r *http.Request, o *outcome) *outcome {
 	o.isOrdinary = true
 	o.set = set
 	o.key = o.found.Line + o.rule.CacheKey
+	if g.renews {
+		setDue(g, r, o)
+	}
 	return o
 }
 

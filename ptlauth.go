@@ -167,7 +167,7 @@ func newGate(m *middleware, label string, rules access.Rules, app *appRoute) *ga
 	}
 	g.onlyTerminals = g.cachedByCookie && !p.PassPreflight
 	g.renews = p.Pairing != nil && p.Pairing.Renew > 0
-	g.asksMore = p.Activity != nil || p.TokenRules.Require != nil || p.Pairing != nil
+	g.asksMore = p.Activity != nil || p.TokenRules.Require != nil
 	g.self = g
 	sources := &snapshot.Sources{Keys: p.Keys, Terminals: p.Terminals, Refresh: p.Refresh, Forgets: p.Activity != nil}
 	if app != nil {

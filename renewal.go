@@ -21,7 +21,7 @@ func setDue(g *gate, r *http.Request, o *outcome) {
 		return
 	}
 	o.due = pairing.Due(g.policy.Pairing, o.snapshot.Keys, g.policy.TokenRules, v.Token, v.Text)
-	o.isDue = o.due != 0 && isDue(r, o.due)
+	o.isDue = o.due != 0 && !o.isOrdinary && isDue(r, o.due)
 }
 
 // isDue reports whether a browser opens a page, so that a token which is due from then on is

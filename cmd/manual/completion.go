@@ -69,7 +69,11 @@ func bash(p *Program) string {
 `)
 	fmt.Fprintf(&b, "        '') flags=--help words=%s ;;\n", quoted(strings.Join(commandNames(p), " ")))
 	for _, c := range p.Commands {
-		fmt.Fprintf(&b, "        %s) flags=%s words=%s ;;\n", c.Name, quoted(strings.Join(flags(p, c), " ")), quoted(strings.Join(c.Values, " ")))
+		words := quoted(strings.Join(c.Values, " "))
+		if c.Lister != "" {
+			words = fmt.Sprintf("$(%s %s 2>/dev/null | cut -f 1)", p.Name, c.Lister)
+		}
+		fmt.Fprintf(&b, "        %s) flags=%s words=%s ;;\n", c.Name, quoted(strings.Join(flags(p, c), " ")), words)
 	}
 	b.WriteString(`    esac
     COMPREPLY=()
@@ -100,8 +104,12 @@ func fish(p *Program) string {
 			}
 			fmt.Fprintf(&b, "complete -c %s -n %s -l %s%s -d %s\n", p.Name, where, o.Name, value, quoted(o.Description))
 		}
-		if len(c.Values) > 0 {
-			fmt.Fprintf(&b, "complete -c %s -n %s -f -a %s\n", p.Name, where, quoted(strings.Join(c.Values, " ")))
+		words := strings.Join(c.Values, " ")
+		if c.Lister != "" {
+			words = fmt.Sprintf("(%s %s 2>/dev/null)", p.Name, c.Lister)
+		}
+		if words != "" {
+			fmt.Fprintf(&b, "complete -c %s -n %s -f -a %s\n", p.Name, where, quoted(words))
 		}
 	}
 	return b.String()
@@ -115,6 +123,11 @@ func forZsh(text string) string {
 func zsh(p *Program) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "#compdef %[1]s\n# zsh completion for %[1]s: source <(%[1]s completion zsh)\n", p.Name)
+	for _, c := range p.Commands {
+		if c.Lister != "" {
+			fmt.Fprintf(&b, "_%[1]s_%[2]s() {\n    local -a words\n    words=(${(f)\"$(%[1]s %[3]s 2>/dev/null | tr '\\t' ':')\"})\n    _describe word words\n}\n", p.Name, c.Name, c.Lister)
+		}
+	}
 	fmt.Fprintf(&b, "_%s() {\n    local -a commands\n    commands=(\n", p.Name)
 	for _, c := range p.Commands {
 		fmt.Fprintf(&b, "        %s\n", quoted(c.Name+":"+strings.ReplaceAll(c.Summary, ":", `\:`)))
@@ -132,6 +145,9 @@ func zsh(p *Program) string {
 		rest := "*:file:_files"
 		if len(c.Values) > 0 {
 			rest = "*:word:(" + strings.Join(c.Values, " ") + ")"
+		}
+		if c.Lister != "" {
+			rest = "*:word:_" + p.Name + "_" + c.Name
 		}
 		// The first word is the command.
 		fmt.Fprintf(&b, " \\\n            '--help[what it does]' \\\n            '1:command:' %s ;;\n", quoted(rest))

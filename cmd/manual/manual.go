@@ -34,6 +34,8 @@ type Command struct {
 	Examples    []Entry // a line for a shell, and what it is for
 	// Values are the words that an argument may be; none: files.
 	Values []string
+	// Lister is what the program is called with to list them instead, one on a line, each with a tab and its meaning behind.
+	Lister string
 }
 
 // Option is a flag.

@@ -20,6 +20,7 @@ var sample = &manual.Program{
 			Options:  []manual.Option{{Name: "name", Description: "what it's called [or: not]"}, {Name: "json", Description: "for programs", IsSwitch: true}, {Name: "ends", Description: "until", Default: "10m"}},
 			Examples: []manual.Entry{{Term: "sample pair --name='a b' | c", Meaning: "With a name"}},
 		},
+		{Name: "remove", Arguments: "ID", Summary: "throws somebody out", Lister: "list ids"},
 		{Name: "completion", Arguments: "SHELL", Summary: "prints a script", Values: []string{"bash", "zsh"}},
 	},
 	Shared: []manual.Option{{Name: "where", Description: "where"}},
@@ -32,7 +33,9 @@ func TestBash(t *testing.T) {
 	script := written(t, "bash")
 	for _, test := range []struct{ name, line, want string }{
 		{"a command by its beginning", "sample p", "pair"},
-		{"all commands", "sample ''", "completion pair"},
+		{"all commands", "sample ''", "completion pair remove"},
+		{"what the program itself lists", "sample remove k", "k7p2x9"},
+		{"all of that", "sample remove ''", "abc123 k7p2x9"},
 		{"a command's options", "sample pair --", "--ends= --help --json --name= --where="},
 		{"an option by its beginning", "sample pair --n", "--name="},
 		{"options after other words", "sample pair x --json --e", "--ends="},
@@ -41,7 +44,7 @@ func TestBash(t *testing.T) {
 		{"options before any command", "sample --", "--help"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			out := run(t, "bash", "--norc", "-c", `compopt() { :; }; source "$1"; COMP_WORDS=(`+test.line+`); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _sample; printf '%s\n' "${COMPREPLY[@]}" | sort`, "bash", script)
+			out := run(t, "bash", "--norc", "-c", `compopt() { :; }; sample() { [[ $* == "list ids" ]] && printf "k7p2x9\ta phone\nabc123\ta tablet\n"; }; source "$1"; COMP_WORDS=(`+test.line+`); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _sample; printf '%s\n' "${COMPREPLY[@]}" | sort`, "bash", script)
 			if got := strings.Join(strings.Fields(out), " "); got != test.want {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
@@ -56,9 +59,10 @@ func TestFish(t *testing.T) {
 		{"a command by its beginning", "sample p", "pair"},
 		{"an option by its beginning", "sample pair --n", "--name"},
 		{"the words that an argument may be", "sample completion ", "bash zsh"},
+		{"what the program itself lists", "sample remove k", "k7p2x9"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			out := run(t, "fish", "--no-config", "-c", "source $argv[1]; complete -C $argv[2]", script, test.line)
+			out := run(t, "fish", "--no-config", "-c", "function sample; printf 'k7p2x9\\ta phone\\nabc123\\ta tablet\\n'; end; source $argv[1]; complete -C $argv[2]", script, test.line)
 			var words []string
 			for _, line := range strings.Split(strings.TrimSpace(out), "\n") {
 				word, _, _ := strings.Cut(line, "\t")

@@ -7,6 +7,7 @@ import (
 
 	"github.com/getportal/ptlauth/cmd/command"
 	"github.com/getportal/ptlauth/cmd/manual"
+	"github.com/getportal/ptlauth/cmd/settings"
 )
 
 // newManual prints the man page, for whoever has the program alone.
@@ -22,8 +23,13 @@ func newManual() *command.Command {
 	}
 }
 
+// completionOptions say where the list of terminals is, which are completed as well.
+type completionOptions struct{ settings.Site }
+
 func newCompletion() *command.Command {
+	o := &completionOptions{}
 	return &command.Command{
+		Options:   o,
 		Name:      "completion",
 		Arguments: strings.Join(manual.Shells, "|"),
 		Short:     "prints a script that completes ptl's command lines",
@@ -32,6 +38,9 @@ func newCompletion() *command.Command {
 			{Line: "ptl completion fish > ~/.config/fish/completions/ptl.fish", Says: "For fish:"},
 		},
 		Run: func(c *command.Console, arguments []string) error {
+			if len(arguments) == 1 && arguments[0] == terminalWords {
+				return listWords(c, &o.Site)
+			}
 			if len(arguments) != 1 || manual.Completion(program(), arguments[0]) == "" {
 				return command.Errorf(command.Usage, "name one shell: %s", strings.Join(manual.Shells, ", "))
 			}
@@ -39,6 +48,25 @@ func newCompletion() *command.Command {
 			return nil
 		},
 	}
+}
+
+// terminalWords has completion list what may stand for TERMINAL.
+const terminalWords = "terminals"
+
+// listWords writes each terminal's id, and behind a tab its name.
+func listWords(c *command.Console, site *settings.Site) error {
+	file, err := listOf(site)
+	if err != nil {
+		return err
+	}
+	l, err := file.Read()
+	if err != nil {
+		return err
+	}
+	for _, t := range l.Terminals {
+		c.Printf("%s\t%s\n", strings.Join(strings.Fields(t.ID()), "_"), strings.Join(strings.Fields(t.Name()), " "))
+	}
+	return nil
 }
 
 // program is ptl as its manual has it, of what its commands say themselves.
@@ -70,6 +98,9 @@ func program() *manual.Program {
 		}
 		if !strings.ContainsAny(c.Arguments, "[]…") && strings.Contains(c.Arguments, "|") {
 			one.Values = strings.Split(c.Arguments, "|")
+		}
+		if strings.Contains(c.Arguments, "TERMINAL") {
+			one.Lister = "completion " + terminalWords
 		}
 		p.Commands = append(p.Commands, one)
 	}

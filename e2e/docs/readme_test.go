@@ -69,7 +69,7 @@ var readmeForms = []struct {
 	{example{heading: "File", language: "toml"}, func(t *testing.T, text string) map[string]map[string]any {
 		return decoded(t)(decode.TOML(text))
 	}},
-	{example{heading: "2. Traefik and the apps", language: "yaml"}, func(t *testing.T, text string) map[string]map[string]any {
+	{example{heading: "In a Traefik that you have", language: "yaml"}, func(t *testing.T, text string) map[string]map[string]any {
 		return decoded(t)(decode.Labels(composeLabels(t, text)))
 	}},
 	{example{heading: "Kubernetes", language: "yaml"}, func(t *testing.T, text string) map[string]map[string]any {
@@ -95,10 +95,11 @@ var readmeStatics = []example{
 
 // The commands that makeToken runs, and those that have a test of their own.
 var (
-	makingSecret       = example{heading: "1. A secret", language: "sh"}
-	makingToken        = example{heading: "3. A token", language: "sh"}
-	asking             = example{heading: "2. Traefik and the apps", language: "sh"}
-	cookieLine         = example{heading: "3. A token", language: "js"}
+	fromNothing        = example{heading: "From nothing to your phone", language: "sh"} // e2e/people types it
+	asking             = example{heading: "In a Traefik that you have", language: "sh"} // after ptl init
+	makingByHand       = example{heading: "A token by hand", language: "sh"}            // the secret, then the token
+	cookieLine         = example{heading: "A token by hand", language: "js"}
+	severalApps        = example{heading: "Several apps", language: "yaml"}
 	puttingIntoCluster = example{heading: "Kubernetes", language: "sh"}
 	takingOutOfKV      = example{heading: "KV store", language: "sh"} // the second of its kind
 	providersTokens    = example{heading: "An identity provider's tokens", language: "yaml"}
@@ -108,9 +109,12 @@ var (
 var readmeOthers = []example{
 	{heading: "See it work", language: "sh"},
 	{heading: "What the app sees", language: "http"},
-	makingSecret,
-	makingToken,
+	fromNothing,
 	asking,
+	asking,
+	makingByHand,
+	makingByHand,
+	severalApps,
 	cookieLine,
 	puttingIntoCluster,
 	takingOutOfKV,
@@ -452,16 +456,12 @@ func TestReadmeMiddleware(t *testing.T) {
 			if config == nil {
 				t.Fatalf("no middleware auth in %v", middlewares)
 			}
-			if file, _ := config["secretFile"].(string); !strings.HasPrefix(file, "/run/secrets/ptlauth") {
-				t.Errorf("secretFile is %q", file)
-			}
-			config = maps.Clone(config)
-			config["secretFile"] = secretFile
+			config = onThisMachine(t, config, secretFile)
 			if want == nil {
 				want = maps.Clone(config)
 			}
-			if !reflect.DeepEqual(config, want) {
-				t.Errorf("another configuration than in YAML:\ngot  %v\nwant %v", config, want)
+			if got := listing(config); !reflect.DeepEqual(got, listing(want)) {
+				t.Errorf("another configuration than in YAML:\ngot  %v\nwant %v", got, listing(want))
 			}
 
 			log.Reset()
@@ -528,10 +528,10 @@ func TestReadmeMiddleware(t *testing.T) {
 		}{
 			"401": {"GET", page, nil},
 			"302": {"GET", page, map[string]any{"loginURL": "https://login.example.com/?next={url}"}},
-			"403": {"GET", cookie, map[string]any{"require": map[string]any{"role": "admin"}}},
+			"403": {"GET", cookie, map[string]any{"require": map[string]any{"role": "admin"}, "pairing": nil}},
 			"405": {"CONNECT", cookie, nil},
 			"431": {"GET", manyNames(300), nil},
-			"404": {"GET", cookie, map[string]any{"headers": nil, "apps": map[string]any{"directory": t.TempDir()}}},
+			"404": {"GET", cookie, map[string]any{"headers": nil, "pairing": nil, "apps": map[string]any{"directory": t.TempDir()}}},
 			"503": {"GET", cookie, map[string]any{"secretFile": filepath.Join(t.TempDir(), "missing")}},
 		}
 		for _, row := range readmeTable(t, "What a client gets") {
@@ -561,6 +561,44 @@ func TestReadmeMiddleware(t *testing.T) {
 			t.Errorf("README.md does not list %v", slices.Sorted(maps.Keys(answers)))
 		}
 	})
+}
+
+// onThisMachine is a configuration with files of this machine, in which the terminal of README.md is listed.
+func onThisMachine(t *testing.T, config map[string]any, secretFile string) map[string]any {
+	t.Helper()
+	config = maps.Clone(config)
+	if file, _ := config["secretFile"].(string); !strings.HasPrefix(file, "/run/secrets/ptlauth") && file != "/etc/ptlauth/secret" {
+		t.Errorf("secretFile is %q", file)
+	}
+	config["secretFile"] = secretFile
+	terminals, _ := config["terminals"].(map[string]any)
+	if terminals["file"] != nil {
+		if terminals["file"] != "/etc/ptlauth/terminals.json" || config["pairing"] == nil {
+			t.Errorf("the devices are %v, and pairing is %v", terminals, config["pairing"])
+		}
+		config["terminals"] = map[string]any{"file": listed(t)}
+	}
+	return config
+}
+
+// listed is a file with the terminal of README.md.
+func listed(t *testing.T) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "terminals.json")
+	if err := os.WriteFile(file, []byte(`[{"id": "k7p2x9", "name": "Your laptop", "user": "you@example.com"}]`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// listing is a configuration with its devices in itself, as those forms have them that have no list in a file.
+func listing(config map[string]any) map[string]any {
+	config = maps.Clone(config)
+	if config["pairing"] != nil {
+		delete(config, "pairing")
+		config["terminals"] = map[string]any{"paired": map[string]any{"k7p2x9": map[string]any{"name": "Your laptop", "user": "you@example.com"}}}
+	}
+	return config
 }
 
 // TestReadmePitfalls proves what README.md warns of, so that it does not warn of what is past.
@@ -620,8 +658,8 @@ func TestReadmeTraefik(t *testing.T) {
 		t.Fatal(err)
 	}
 	configuration := dynamic["http"]
-	auth := configuration["middlewares"].(map[string]any)["auth"].(map[string]any)
-	auth["plugin"].(map[string]any)["ptlauth"].(map[string]any)["secretFile"] = secretFile
+	plugin := configuration["middlewares"].(map[string]any)["auth"].(map[string]any)["plugin"].(map[string]any)
+	plugin["ptlauth"] = onThisMachine(t, plugin["ptlauth"].(map[string]any), secretFile)
 	configuration["routers"] = map[string]any{"app": map[string]any{
 		"rule": "Host(`" + appHost + "`)", "middlewares": []string{"auth"}, "service": "app", "entryPoints": []string{"web"}}}
 	configuration["services"] = map[string]any{"app": map[string]any{
@@ -717,13 +755,12 @@ func TestReadmeCommands(t *testing.T) {
 	})
 }
 
-// makeToken runs the commands of README.md that make a secret and a token.
+// makeToken runs the commands of docs/install.md that make a secret and a token.
 func makeToken(t *testing.T) (secretFile, good string) {
 	t.Helper()
 	program.Need(t, "openssl", "openssl")
 	dir := t.TempDir()
-	for _, e := range []example{makingSecret, makingToken} {
-		commands := readmeExample(t, e)[0]
+	for _, commands := range readmeExample(t, makingByHand) {
 		command := exec.Command("sh", "-ec", commands)
 		command.Dir, command.Stderr, command.Env = dir, os.Stderr, withProgram(t, "curl", curl(t))
 		out, err := command.Output()
@@ -771,7 +808,7 @@ func withProgram(t *testing.T, name, script string) []string {
 // A composeService is as much of a service as README.md's compose file says.
 type composeService struct {
 	Image                   string
-	Command, Secrets, Ports []string
+	Command, Volumes, Ports []string
 	Labels                  map[string]string
 }
 
@@ -781,7 +818,6 @@ func composeServices(t *testing.T, text string) map[string]composeService {
 	t.Helper()
 	var compose struct {
 		Services map[string]composeService
-		Secrets  map[string]struct{ File string }
 	}
 	decoder := yaml.NewDecoder(strings.NewReader(text))
 	decoder.KnownFields(true)
@@ -789,13 +825,11 @@ func composeServices(t *testing.T, text string) map[string]composeService {
 		t.Fatal(err)
 	}
 	proxy, app := compose.Services["traefik"], compose.Services["app"]
-	if len(compose.Services) != 2 || len(app.Ports)+len(app.Secrets) > 0 || !strings.HasPrefix(proxy.Image, "traefik:v3.") {
+	if len(compose.Services) != 2 || len(app.Ports) > 0 || !strings.HasPrefix(proxy.Image, "traefik:v3.") {
 		t.Errorf("got %+v", compose)
 	}
-	// Compose puts a secret into /run/secrets by its name; its file is the one that README.md makes.
-	file := proxy.Labels["traefik.http.middlewares.auth.plugin.ptlauth.secretFile"]
-	if len(proxy.Secrets) != 1 || file != "/run/secrets/"+proxy.Secrets[0] || compose.Secrets[proxy.Secrets[0]].File != "./secret" {
-		t.Errorf("secretFile is %q, and Traefik has the secrets %v of %v", file, proxy.Secrets, compose.Secrets)
+	if !slices.Equal(proxy.Volumes, []string{"./ptlauth:/etc/ptlauth:ro"}) { // what ptl init makes
+		t.Errorf("Traefik sees %v", proxy.Volumes)
 	}
 	var want map[string]any
 	if err := yaml.Unmarshal([]byte(readmeExample(t, readmeStatics[0])[0]), &want); err != nil {

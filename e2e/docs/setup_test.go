@@ -174,7 +174,7 @@ func TestReadmeSecretOnce(t *testing.T) {
 	if err := os.WriteFile(file, []byte("mine"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	command := exec.Command("sh", "-c", readmeExample(t, makingSecret)[0])
+	command := exec.Command("sh", "-c", readmeExample(t, makingByHand)[0])
 	command.Dir = dir
 	if out, err := command.CombinedOutput(); err == nil || text(t, file) != "mine" {
 		t.Errorf("a secret that exists is replaced: %v\n%s", err, out)
@@ -572,11 +572,30 @@ func TestReadmeDocker(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts Traefik")
 	}
-	secretFile, good := makeToken(t)
 	app, another := new(witness.App), new(witness.App)
-	services := composeServices(t, readmeExample(t, readmeForms[2].example)[0])
+	compose := readmeExample(t, readmeForms[2].example)[0]
+	services := composeServices(t, compose)
+	folder, env := t.TempDir(), program.WithPtl(t)
+	here := strings.NewReplacer("/etc/ptlauth", filepath.Join(folder, "ptlauth"))
+	if err := os.WriteFile(filepath.Join(folder, "compose.yml"), []byte(compose), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	inFolder := func(commands string) {
+		t.Helper()
+		command := exec.CommandContext(t.Context(), "sh", "-ec", commands)
+		command.Dir, command.Env = folder, env
+		if out, err := command.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s\n%s", err, commands, out)
+		}
+	}
+	inFolder(readmeExample(t, asking)[0])
+	if text(t, filepath.Join(folder, "compose.yml")) != compose {
+		t.Error("ptl init has changed the compose file")
+	}
 	const option = "traefik.http.middlewares.auth.plugin.ptlauth."
-	services["traefik"].Labels[option+"secretFile"] = secretFile
+	for label, value := range services["traefik"].Labels {
+		services["traefik"].Labels[label] = here.Replace(value)
+	}
 	second := map[string]string{
 		"traefik.enable":                           "true",
 		"traefik.http.routers.another.rule":        "Host(`another.example.com`)",
@@ -587,10 +606,8 @@ func TestReadmeDocker(t *testing.T) {
 	engine.Run("home-app-1", witness.Listen(t, app), services["app"].Labels)
 	engine.Run("home-another-1", witness.Listen(t, another), second)
 	proxy := proxyOf(t, static)
-	cookie := http.Header{"Cookie": {"authorization=" + good}}
-
 	t.Run("README's command says 401", func(t *testing.T) {
-		command := strings.Replace(readmeExample(t, asking)[0], "https://"+appHost+"/", "-H 'Host: "+appHost+"' "+proxy.URL("web")+"/", 1)
+		command := strings.Replace(readmeExample(t, asking)[1], "https://"+appHost+"/", "-H 'Host: "+appHost+"' "+proxy.URL("web")+"/", 1)
 		program.Need(t, "curl", "curl")
 		poll.Until(t, 30*time.Second, func() string {
 			out, err := exec.CommandContext(t.Context(), "sh", "-c", command).Output()
@@ -599,6 +616,28 @@ func TestReadmeDocker(t *testing.T) {
 			}
 			return ""
 		})
+	})
+	cookie := http.Header{}
+	t.Run("ptl finds what it needs where README puts it, and pairs", func(t *testing.T) {
+		line := regexp.MustCompile("In `ptl.yml` write `(dynamic: .+?)`").FindStringSubmatch(text(t, readme))
+		if line == nil {
+			t.Fatal("README.md does not say what ptl.yml needs")
+		}
+		settings := filepath.Join(folder, "ptl.yml")
+		written := regexp.MustCompile(`(?m)^dynamic: .+$`).ReplaceAllString(text(t, settings), line[1])
+		written = strings.Replace(written, "https://", "http://", 1)
+		if err := os.WriteFile(settings, []byte(written), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		person := visitor.NewPerson(t, proxy.Addr("web"))
+		pairing := program.NewScreen(t, folder, append(env, "HTTP_PROXY="+visitor.Tunnel(t, proxy.Addr("web"))), "ptl", "pair", "--name=Your laptop", "--user=you@example.com")
+		person.Pair(pairing.Await(t, `http://`+appHost+`/\.ptl/pair\S*#\S+`))
+		pairing.Await(t, `Was that you\?`)
+		pairing.Type(t, "y\n")
+		if code := pairing.End(t, 10*time.Second); code != 0 {
+			t.Fatalf("exit %d\n%s", code, pairing.Text())
+		}
+		cookie.Set("Cookie", "authorization="+person.Cookie("http://"+appHost+"/", "authorization"))
 	})
 	t.Run("both apps are open to the terminal alone, and are sent their header", func(t *testing.T) {
 		for host, app := range map[string]*witness.App{appHost: app, "another.example.com": another} {

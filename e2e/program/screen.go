@@ -32,7 +32,8 @@ type Screen struct {
 // NewScreen starts a program in a folder. It and what it has started end with the test.
 func NewScreen(t *testing.T, dir string, env []string, words ...string) *Screen {
 	t.Helper()
-	s := &Screen{cmd: exec.Command(words[0], words[1:]...), exited: make(chan struct{})}
+	// The shell finds programs where this environment says, and not this process's.
+	s := &Screen{cmd: exec.Command("sh", append([]string{"-c", `exec "$@"`, "sh"}, words...)...), exited: make(chan struct{})}
 	s.cmd.Dir, s.cmd.Env = dir, env
 	terminal, err := pty.StartWithSize(s.cmd, &pty.Winsize{Rows: 50, Cols: 120})
 	if err != nil {

@@ -5,16 +5,20 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
 	"testing"
 )
 
 // Tunnel returns the address of an HTTP proxy that leads every host to one address: for programs that resolve names by
-// themselves, which are told of it by HTTPS_PROXY.
+// themselves, which are told of it by HTTPS_PROXY or HTTP_PROXY.
 func Tunnel(t *testing.T, address string) string {
 	t.Helper()
+	plain := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.Out.URL.Host = address // and the header Host as it came
+	}}
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodConnect {
-			http.Error(w, "only CONNECT", http.StatusMethodNotAllowed)
+			plain.ServeHTTP(w, r)
 			return
 		}
 		there, err := new(net.Dialer).DialContext(r.Context(), "tcp", address)

@@ -17,9 +17,10 @@ func IsTokenless(c *Locations, r *http.Request) bool {
 
 // IsSole reports whether a request carries one token, in the only cookie of the name.
 func IsSole(c *Locations, r *http.Request, found *Found) bool {
-	if found.Line != "" {
-		return true
-	}
+	return found.Line != "" || isSole(c, r, found)
+}
+
+func isSole(c *Locations, r *http.Request, found *Found) bool {
 	if len(found.Tokens) != 1 || !found.Tokens[0].ByCookie {
 		return false
 	}
