@@ -17,7 +17,7 @@ import (
 func act(g *gate, w http.ResponseWriter, r *http.Request, o *outcome) {
 	if o.result.Status == http.StatusOK {
 		admit(g, w, r, o)
-	} else if o.found.Line == "" || g.policy.Login != nil {
+	} else if o.found.Line == "" || g.explains {
 		denySlow(g, w, r, o)
 	} else {
 		deny(g, w, r, o)
@@ -172,7 +172,11 @@ func denySlow(g *gate, w http.ResponseWriter, r *http.Request, o *outcome) {
 		v.LogReason = extractor.Why(g.policy.Locations, r)
 	}
 	journal.Denial(g.denialPrefix, v.Status, r, v.LogReason)
-	if g.policy.Login == nil || v.Status != http.StatusUnauthorized || !sendToLogin(g, w, r) {
+	switch {
+	case v.Status == http.StatusUnauthorized && g.policy.Login != nil && sendToLogin(g, w, r):
+	case g.explains && denial.IsNavigation(r):
+		denial.Explain(w, r, v.Status, v.ErrorCode, aboutDenial(g, r, o))
+	default:
 		denial.Write(w, r, v.Status, v.ErrorCode)
 	}
 }

@@ -133,6 +133,7 @@ type gate struct {
 	cachedByCookie        bool // the Cookie line alone decides
 	onlyTerminals         bool // moreover, nobody is admitted without a good token
 	asksMore              bool // of each request, more is asked than who sent it
+	explains              bool // a person is told more of a denial than the status
 	headersPerTerminal    bool // all tokens of a terminal get the same headers
 	renews                bool // tokens that are due are made anew
 }
@@ -168,6 +169,7 @@ func newGate(m *middleware, label string, rules access.Rules, app *appRoute) *ga
 	g.onlyTerminals = g.cachedByCookie && !p.PassPreflight
 	g.renews = p.Pairing != nil && p.Pairing.Renew > 0
 	g.asksMore = p.Activity != nil || p.TokenRules.Require != nil
+	g.explains = p.Login != nil || p.Pairing != nil || p.Contact != ""
 	g.self = g
 	sources := &snapshot.Sources{Keys: p.Keys, Terminals: p.Terminals, Refresh: p.Refresh, Forgets: p.Activity != nil}
 	if app != nil {

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/getportal/ptlauth/internal/address"
+	"github.com/getportal/ptlauth/internal/denial/page"
 	"github.com/getportal/ptlauth/internal/header"
 )
 
@@ -18,13 +20,14 @@ const (
 	Insufficient = "insufficient_scope"
 )
 
-var sentences = map[int]string{
-	http.StatusUnauthorized:                "This device is not signed in here. Pair it, or open this page on a device that is paired.",
-	http.StatusForbidden:                   "This device is signed in, but it may not open this page.",
-	http.StatusNotFound:                    "There is no such app here.",
-	http.StatusRequestHeaderFieldsTooLarge: "This request has too many headers.",
-	http.StatusMethodNotAllowed:            "This way of asking is not available here.",
-	http.StatusServiceUnavailable:          "The sign-in check in front of this page is not ready. Whoever runs it finds the reason in Traefik's log.",
+// names are the pages for a person, by the status.
+var names = map[int]page.Name{
+	http.StatusUnauthorized:                page.Refused,
+	http.StatusForbidden:                   page.Forbidden,
+	http.StatusNotFound:                    page.NoApp,
+	http.StatusRequestHeaderFieldsTooLarge: page.TooManyHeaders,
+	http.StatusMethodNotAllowed:            page.Method,
+	http.StatusServiceUnavailable:          page.NotReady,
 }
 
 // answer is a response that is ready to be written.
@@ -33,8 +36,7 @@ type answer struct {
 	// WWW-Authenticate, where it has one.
 	values []string
 	body   []byte
-	more   map[string]string // other headers, canonical
-	page   *answer           // what a person's browser is answered instead
+	allow  string // the methods that there are, with a 405
 }
 
 var answers = newAnswers()
@@ -44,33 +46,21 @@ func newAnswers() map[string]map[int]*answer {
 	all := map[string]map[int]*answer{}
 	for _, failure := range []string{NoToken, BadToken, Insufficient} {
 		all[failure] = map[int]*answer{}
-		for status, sentence := range sentences {
-			a := newAnswer(status, failure, sentence, false)
-			a.page = newAnswer(status, failure, sentence, true)
-			all[failure][status] = a
+		for status := range names {
+			all[failure][status] = newAnswer(status, failure)
 		}
 	}
 	return all
 }
 
-func newAnswer(status int, failure, sentence string, isPage bool) *answer {
+func newAnswer(status int, failure string) *answer {
 	title := http.StatusText(status)
-	a := &answer{}
-	kind := "application/problem+json"
-	if isPage {
-		a.body = []byte(page(title, sentence))
-		kind = "text/html; charset=utf-8"
-		a.more = map[string]string{"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
-	} else {
-		a.body = []byte(`{"type":"about:blank","title":"` + title + `","status":` + strconv.Itoa(status) + `,"detail":"` + title + `"}` + "\n")
+	a := &answer{
+		body:   []byte(`{"type":"about:blank","title":"` + title + `","status":` + strconv.Itoa(status) + `,"detail":"` + title + `"}` + "\n"),
+		values: []string{"no-store", "application/problem+json", "nosniff"},
 	}
-	a.values = []string{"no-store", kind, "nosniff"}
 	if status == http.StatusMethodNotAllowed {
-		more := map[string]string{"Allow": "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"}
-		for name, value := range a.more {
-			more[name] = value
-		}
-		a.more = more
+		a.allow = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 	}
 	if status == http.StatusUnauthorized || failure == Insufficient {
 		challenge := `Bearer realm="ptlauth"`
@@ -82,12 +72,14 @@ func newAnswer(status int, failure, sentence string, isPage bool) *answer {
 	return a
 }
 
-// Write answers with that status. The failure is one of the constants above.
+// Write answers with that status: a program with a problem document, a person with a page that
+// says no more than where it is. The failure is one of the constants above.
 func Write(w http.ResponseWriter, r *http.Request, status int, failure string) {
-	a := answers[failure][status]
 	if IsNavigation(r) {
-		a = a.page
+		Explain(w, r, status, failure, &page.Data{Host: address.Host(r, address.Scheme(r))})
+		return
 	}
+	a := answers[failure][status]
 	h := w.Header()
 	// What the next request is answered with must not change when a middleware edits a
 	// value in place (rs/cors#198).
@@ -98,8 +90,8 @@ func Write(w http.ResponseWriter, r *http.Request, status int, failure string) {
 	if len(values) > 3 {
 		h["Www-Authenticate"] = values[3:4:4]
 	}
-	if a.more != nil {
-		setMore(h, a)
+	if a.allow != "" {
+		h["Allow"] = []string{a.allow}
 	}
 	w.WriteHeader(status)
 	if r.Method != "HEAD" {
@@ -107,10 +99,23 @@ func Write(w http.ResponseWriter, r *http.Request, status int, failure string) {
 	}
 }
 
-func setMore(h http.Header, a *answer) {
-	for name, value := range a.more {
-		h[name] = []string{value}
+// Explain answers a person with a page that says as much as the data do.
+func Explain(w http.ResponseWriter, r *http.Request, status int, failure string, d *page.Data) {
+	a := answers[failure][status]
+	h := w.Header()
+	if len(a.values) > 3 {
+		h["Www-Authenticate"] = []string{a.values[3]}
 	}
+	if a.allow != "" {
+		h["Allow"] = []string{a.allow}
+	}
+	name := names[status]
+	if status == http.StatusUnauthorized && d.IsFirst {
+		name = page.Nobody
+	} else if status == http.StatusUnauthorized && failure == BadToken {
+		name = page.Unpaired
+	}
+	page.Write(w, r, status, name, d)
 }
 
 // Redirect sends a person's browser to the login page.
@@ -154,20 +159,4 @@ func isScript(h http.Header) bool {
 	// Android's WebView names its app here, com.example.app, also when it opens a page.
 	with := h["X-Requested-With"]
 	return len(with) > 0 && !strings.Contains(with[0], ".")
-}
-
-func page(title, sentence string) string {
-	return `<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>` + title + `</title>
-<style>
-:root { color-scheme: light dark; font: 1.1rem/1.5 system-ui, sans-serif }
-body { max-width: 32rem; margin: 20vh auto; padding: 0 1.5rem }
-</style>
-<h1>` + title + `</h1>
-<p>` + sentence + `</p>
-</html>
-`
 }

@@ -10,9 +10,9 @@ import (
 	"github.com/getportal/ptlauth/internal/denial"
 )
 
-// page and program are what a person's browser and a program send.
+// person and program are what a person's browser and a program send.
 var (
-	page    = http.Header{"Sec-Fetch-Mode": {"navigate"}, "Accept": {"text/html"}}
+	person  = http.Header{"Sec-Fetch-Mode": {"navigate"}, "Accept": {"text/html"}}
 	program = http.Header{"Accept": {"application/json"}}
 )
 
@@ -38,18 +38,18 @@ func TestAnswers(t *testing.T) {
 		challenge string // of WWW-Authenticate (RFC 6750 §3)
 		sentence  string // of the page
 	}{
-		{"without a token no error is named", http.StatusUnauthorized, denial.NoToken, nobody, "not signed in here"},
-		{"a bad token is told apart", http.StatusUnauthorized, denial.BadToken, bad, "not signed in here"},
+		{"without a token no error is named", http.StatusUnauthorized, denial.NoToken, nobody, "is not paired with"},
+		{"a bad token is told apart", http.StatusUnauthorized, denial.BadToken, bad, "is no longer paired with"},
 		{"a token that is not enough is told apart", http.StatusForbidden, denial.Insufficient, lessThan, "may not open this page"},
 		{"who may not is not challenged", http.StatusForbidden, denial.NoToken, "", "may not open this page"},
 		{"a terminal that is not paired is not challenged", http.StatusForbidden, denial.BadToken, "", "may not open this page"},
 		{"an app that is not there", http.StatusNotFound, denial.NoToken, "", "no such app"},
 		{"a method that is not available", http.StatusMethodNotAllowed, denial.NoToken, "", "not available"},
 		{"a flood of headers", http.StatusRequestHeaderFieldsTooLarge, denial.NoToken, "", "too many headers"},
-		{"a middleware that is misconfigured", http.StatusServiceUnavailable, denial.NoToken, "", "Traefik's log"},
+		{"a middleware that is misconfigured", http.StatusServiceUnavailable, denial.NoToken, "", "Traefik’s log"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			for _, client := range []http.Header{page, program} {
+			for _, client := range []http.Header{person, program} {
 				for _, method := range []string{"GET", "HEAD", "POST", "PROPFIND"} {
 					w := answered(method, client, test.status, test.failure)
 					checkHeaders(t, w, test.status, test.challenge)
@@ -120,7 +120,7 @@ func checkProblem(t *testing.T, w *http.Response, text string) {
 }
 
 func TestAnswersShareNothing(t *testing.T) {
-	for _, client := range []http.Header{page, program} {
+	for _, client := range []http.Header{person, program} {
 		first := httptest.NewRecorder()
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Header = client

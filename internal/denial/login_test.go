@@ -70,7 +70,7 @@ func TestReadLogin(t *testing.T) {
 // request is a person's for an address, whose browser also says something.
 func request(method, address string, more http.Header) *http.Request {
 	r := httptest.NewRequest(method, address, nil)
-	r.Header = page.Clone()
+	r.Header = person.Clone()
 	for name, values := range more {
 		r.Header[name] = values
 	}

@@ -54,6 +54,7 @@ type Data struct {
 	HasForm bool   // a denial has the field for a code
 	PairURL string // where else devices are paired; empty: here, or nowhere
 
+	IsFirst bool   // no device is paired yet
 	Contact string // whom to ask, in the operator's words
 	Locked  bool   // a cookie of the name came that nothing of ours can read: it can be deleted
 	Secure  bool   // the browser asked by https

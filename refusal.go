@@ -1,0 +1,60 @@
+package ptlauth
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/getportal/ptlauth/internal/address"
+	"github.com/getportal/ptlauth/internal/denial/page"
+	"github.com/getportal/ptlauth/internal/pairing"
+	"github.com/getportal/ptlauth/internal/terminal"
+)
+
+// aboutDenial is what a page says of a denied request, in which no token is left: whom to ask
+// and, where a device that is paired would be let in, how it is.
+func aboutDenial(g *gate, r *http.Request, o *outcome) *page.Data {
+	s := g.policy.Pairing
+	d := &page.Data{
+		Host:    address.Host(r, address.Scheme(r)),
+		Contact: g.policy.Contact,
+		IsFirst: o.snapshot.Registry != nil && terminal.Count(o.snapshot.Registry) == 0,
+	}
+	if s == nil || o.result.Status != http.StatusUnauthorized {
+		return d
+	}
+	agent := r.Header.Get("User-Agent")
+	d.Browser = page.Browser(agent)
+	d.InApp = page.InApp(agent)
+	d.Secure = pairing.IsSecure(r)
+	// A cookie that nobody here has made may be in the way of ours.
+	d.Locked = !o.result.Ours && (o.found.Line != "" || o.found.Tokens != nil || o.found.Problem != "")
+	wanted := ""
+	if r.Method == "GET" {
+		wanted = address.Page(r)
+	}
+	if pairing.IsElsewhere(s, r) && !s.OnApps { // guard: an app's page has a field for a code only where apps are trusted
+		home := pairing.Address(s, r)
+		scheme, _, _ := strings.Cut(home, "://")
+		_, rest, isPage := strings.Cut(wanted, "://")
+		if isPage {
+			wanted = scheme + "://" + rest
+		}
+		d.PairURL = home + "pair?next=" + url.QueryEscape(wanted)
+		return d
+	}
+	d.HasForm = true
+	d.Base = address.Path(&http.Request{URL: &url.URL{Path: s.Path}, Header: r.Header})
+	d.Next = withoutOrigin(wanted)
+	return d
+}
+
+// withoutOrigin is a page's address within its own origin.
+func withoutOrigin(address string) string {
+	_, rest, _ := strings.Cut(address, "://")
+	at := strings.IndexByte(rest, '/')
+	if at < 0 {
+		return ""
+	}
+	return rest[at:]
+}
