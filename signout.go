@@ -90,6 +90,7 @@ func showDevice(v *visit) {
 	case isIn(o) && next != "":
 		leadOn(v, d)
 	case isIn(o):
+		d.Next = pairing.Home(v.gate.policy.Pairing)
 		show(v, http.StatusOK, page.Device, d)
 	case query.Has("next"):
 		show(v, http.StatusOK, page.NotKept, d)
