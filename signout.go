@@ -11,6 +11,7 @@ import (
 	"github.com/getportal/ptlauth/internal/denial/page"
 	"github.com/getportal/ptlauth/internal/pairing"
 	"github.com/getportal/ptlauth/internal/socket"
+	"github.com/getportal/ptlauth/internal/terminal"
 	"github.com/getportal/ptlauth/internal/token"
 )
 
@@ -89,6 +90,7 @@ func showDevice(v *visit) {
 	case isIn(o) && next != "":
 		leadOn(v, d)
 	case isIn(o):
+		d.Next = pairing.Home(v.gate.policy.Pairing)
 		show(v, http.StatusOK, page.Device, d)
 	case query.Has("next"):
 		show(v, http.StatusOK, page.NotKept, d)
@@ -150,7 +152,10 @@ func aboutVisitor(v *visit) *page.Data {
 	if isIn(o) {
 		d.Terminal = o.result.Terminal.Name
 		d.User = userOf(o.result)
-		d.Since = token.Issued(o.result.Token)
+		d.Since = terminal.Since(o.result.Terminal)
+		if d.Since == 0 {
+			d.Since = token.Issued(o.result.Token)
+		}
 	}
 	return d
 }

@@ -147,7 +147,7 @@ func TestPair(t *testing.T) {
 			if status := tablet.visit(t); status != 200 {
 				t.Errorf("after it is paired, status %d", status)
 			}
-			ptl.says(t, `(?:Chrome on Android|A browser), 127\.0\.0\.1 is in\. Was that you\? \[Y/n\] `)
+			ptl.says(t, `Chrome on Android, 127\.0\.0\.1 is in\. Was that you\? \[Y/n\] `)
 			s.wantList(t, false, "kitchen tablet")
 			if status := newDevice(t, s.url).pair(t, code); status == 200 {
 				t.Error("the code is good for another device")
@@ -295,7 +295,7 @@ func TestPairForPrograms(t *testing.T) {
 		t.Fatalf("pairing ends with status %d", status)
 	}
 	read(&used)
-	if used.State != pairing.Taken || used.ID != waiting.ID || used.Browser == "" || used.Address != "127.0.0.1" {
+	if used.State != pairing.Taken || used.ID != waiting.ID || used.Browser != "Chrome on Android" || used.Address != "127.0.0.1" {
 		t.Errorf("got %+v", used)
 	}
 	if err := cmd.Wait(); err != nil {

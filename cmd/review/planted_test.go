@@ -445,6 +445,25 @@ services:
       traefik.http.services.same.loadbalancer.server.port: "3000"
       traefik.http.services.metrics.loadbalancer.server.port: "9090"
 ` + inFile + paired, ""},
+	{"routers that only lead to HTTPS", `== compose.yml
+services:
+  traefik:
+    image: traefik
+    command:
+      - --entryPoints.old.address=:8080
+      - --entryPoints.old.http.redirections.entryPoint.to=websecure
+  app:
+    image: app
+    labels:
+      - "traefik.http.middlewares.to-https.redirectscheme.scheme=https"
+      - "traefik.http.routers.app.rule=Host(app.example.com)"
+      - "traefik.http.routers.app.tls=true"
+      - "traefik.http.routers.app.middlewares=auth@file"
+      - "traefik.http.routers.app-http.entrypoints=web"
+      - "traefik.http.routers.app-http.middlewares=to-https"
+      - "traefik.http.routers.app-old.entrypoints=old"
+      - "traefik.http.routers.app-both.entrypoints=old,web" # unguarded-router
+` + inFile + paired, ""},
 	{"the entry point has the middleware for all", `== traefik.yml
 entryPoints:
   web:

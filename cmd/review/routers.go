@@ -95,6 +95,17 @@ func (r *review) redirects(one *router) bool {
 			return true
 		}
 	}
+	for _, s := range r.statics {
+		redirected := 0
+		for _, point := range one.entryPoints {
+			if s.values["entrypoints."+strings.ToLower(point)+".http.redirections.entrypoint.to"].value != "" {
+				redirected++
+			}
+		}
+		if redirected > 0 && redirected == len(one.entryPoints) {
+			return true
+		}
+	}
 	return false
 }
 

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
 	"os"
@@ -20,6 +19,7 @@ import (
 
 	"github.com/getportal/ptlauth/e2e/demo/app"
 	"github.com/getportal/ptlauth/e2e/poll"
+	"github.com/getportal/ptlauth/e2e/program"
 	"github.com/getportal/ptlauth/e2e/traefik"
 	"github.com/getportal/ptlauth/e2e/traefik/traefiktest"
 	"github.com/getportal/ptlauth/e2e/visitor"
@@ -27,9 +27,9 @@ import (
 
 // operator is somebody with ptl, in a folder that ptl init has made, and with two Traefiks that see it.
 type operator struct {
-	ptl     string // the program
-	dir     string
-	proxies []*traefik.Traefik
+	environment []string // in which a shell finds ptl
+	dir         string
+	proxies     []*traefik.Traefik
 	// balancer leads each connection to the next Traefik.
 	balancer string
 }
@@ -43,12 +43,7 @@ func newOperator(t *testing.T) *operator {
 	if testing.Short() {
 		t.Skip("compiles ptl, and starts Traefik")
 	}
-	o := &operator{ptl: filepath.Join(t.TempDir(), "ptl"), dir: t.TempDir()}
-	build := exec.Command("go", "build", "-modfile=dev.mod", "-o", o.ptl, "./ptl")
-	build.Dir = "../../cmd"
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	o := &operator{environment: program.WithPtl(t), dir: t.TempDir()}
 	o.run(t, 0, "init", ".", "--url=http://127.0.0.1")
 	backend := httptest.NewServer(app.New())
 	t.Cleanup(backend.Close)
@@ -124,11 +119,16 @@ func (o *operator) write(t *testing.T, name, content string) {
 	}
 }
 
+func (o *operator) command(args ...string) *exec.Cmd {
+	cmd := exec.Command("sh", append([]string{"-c", `exec ptl "$@"`, "sh"}, args...)...)
+	cmd.Dir, cmd.Env = o.dir, o.environment
+	return cmd
+}
+
 // run runs ptl, which must end so, and returns what it says.
 func (o *operator) run(t *testing.T, want int, args ...string) string {
 	t.Helper()
-	cmd := exec.Command(o.ptl, args...)
-	cmd.Dir = o.dir
+	cmd := o.command(args...)
 	out, _ := cmd.CombinedOutput()
 	if got := cmd.ProcessState.ExitCode(); got != want {
 		t.Errorf("ptl %s ends with %d, want %d:\n%s", strings.Join(args, " "), got, want, out)
@@ -141,7 +141,7 @@ type inviting struct {
 	cmd   *exec.Cmd
 	lines *bufio.Reader
 	id    string
-	code  string
+	link  string
 }
 
 // said is what ptl says to a program.
@@ -152,8 +152,7 @@ type said struct {
 
 func (o *operator) pair(t *testing.T, name string) *inviting {
 	t.Helper()
-	i := &inviting{cmd: exec.Command(o.ptl, "pair", "--json", "--name="+name, "--user=ada")}
-	i.cmd.Dir = o.dir
+	i := &inviting{cmd: o.command("pair", "--json", "--name="+name, "--user=ada")}
 	i.cmd.Stderr = os.Stderr
 	out, err := i.cmd.StdoutPipe()
 	if err != nil {
@@ -166,11 +165,10 @@ func (o *operator) pair(t *testing.T, name string) *inviting {
 	i.lines = bufio.NewReader(out)
 	waiting := i.next(t)
 	i.id = waiting.ID
-	page, code, ok := strings.Cut(waiting.Link, "#")
-	if waiting.State != "waiting" || !ok || page != "http://"+o.balancer+"/.ptl/pair" {
+	i.link = waiting.Link
+	if waiting.State != "waiting" || !strings.HasPrefix(i.link, "http://"+o.balancer+"/.ptl/pair#") {
 		t.Fatalf("ptl says %+v", waiting)
 	}
-	i.code = code
 	return i
 }
 
@@ -182,66 +180,6 @@ func (i *inviting) next(t *testing.T) said {
 		t.Fatalf("ptl says %q, %v", line, err)
 	}
 	return s
-}
-
-// phone is a browser, as far as it is asked for here: with a jar, and forms that are its own.
-type phone struct {
-	client *http.Client
-	site   string
-}
-
-func newPhone(t *testing.T, address string) *phone {
-	t.Helper()
-	jar, err := cookiejar.New(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &phone{&http.Client{Jar: jar, Transport: &http.Transport{DisableKeepAlives: true}}, "http://" + address}
-}
-
-func (p *phone) ask(t *testing.T, method, path string, form url.Values) int {
-	t.Helper()
-	request, err := http.NewRequest(method, p.site+path, strings.NewReader(form.Encode()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Header.Set("User-Agent", "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Mobile Safari/537.36")
-	if method == http.MethodPost {
-		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		request.Header.Set("Sec-Fetch-Site", "same-origin")
-	}
-	response, err := p.client.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	response.Body.Close()
-	return response.StatusCode
-}
-
-// pair opens the link, presses twice, and returns the status of the page at which that ends.
-func (p *phone) pair(t *testing.T, code string) int {
-	t.Helper()
-	p.ask(t, http.MethodGet, "/.ptl/pair", nil)
-	if status := p.ask(t, http.MethodPost, "/.ptl/pair", url.Values{"code": {code}}); status != 200 {
-		return status
-	}
-	return p.ask(t, http.MethodPost, "/.ptl/pair", url.Values{"code": {code}, "do": {"pair"}})
-}
-
-// token is what the jar holds of the app's host.
-func (p *phone) token(t *testing.T) string {
-	t.Helper()
-	u, err := url.Parse(p.site)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, cookie := range p.client.Jar.Cookies(u) {
-		if cookie.Name == "authorization" {
-			return cookie.Value
-		}
-	}
-	t.Fatal("the jar has no token")
-	return ""
 }
 
 // TestPtl: what ptl says is true of two Traefiks behind a balancer.
@@ -260,16 +198,16 @@ func TestPtl(t *testing.T) {
 
 func (o *operator) letInAndOut(t *testing.T) {
 	invitation := o.pair(t, "kitchen tablet")
-	tablet := newPhone(t, o.proxies[0].Addr("web"))
-	if status := tablet.ask(t, http.MethodGet, "/", nil); status != 401 {
+	tablet, home := visitor.NewPerson(t, o.proxies[0].Addr("web")), "http://"+o.balancer+"/"
+	if status := tablet.Visit(home).Status; status != 401 {
 		t.Errorf("before it is paired, the app answers %d", status)
 	}
-	if status := tablet.pair(t, invitation.code); status != 200 {
-		t.Fatalf("pairing ends with status %d", status)
+	if _, end := tablet.Pair(invitation.link); end.Status != 200 {
+		t.Fatalf("pairing ends with status %d", end.Status)
 	}
 	began := time.Now()
 	used := invitation.next(t)
-	if used.State != "used" || used.Browser == "" || used.Address != "127.0.0.1" || time.Since(time.Unix(used.At, 0)) > time.Minute {
+	if used.State != "used" || used.Browser != "Chrome on Android" || used.Address != "127.0.0.1" || time.Since(time.Unix(used.At, 0)) > time.Minute {
 		t.Errorf("ptl says %+v", used)
 	}
 	if took := time.Since(began); took > 4*time.Second {
@@ -281,11 +219,13 @@ func (o *operator) letInAndOut(t *testing.T) {
 	// One Traefik has taken the code. The other one has it no more, as soon as it has looked.
 	time.Sleep(ptlRefresh + 200*time.Millisecond)
 	for i, proxy := range o.proxies {
-		if status := newPhone(t, proxy.Addr("web")).pair(t, invitation.code); status == 200 {
+		stranger := visitor.NewPerson(t, proxy.Addr("web"))
+		_, code, _ := strings.Cut(invitation.link, "#")
+		if status := stranger.Send(stranger.Visit(invitation.link), url.Values{"code": {code}}).Status; status == 200 {
 			t.Errorf("Traefik %d takes the code once more", i+1)
 		}
 	}
-	token := tablet.token(t)
+	token := tablet.Cookie(home, "authorization")
 	for i, proxy := range o.proxies {
 		status, text := visitor.Ask(t, "http://"+proxy.Addr("web")+"/", "127.0.0.1", http.Header{"Cookie": {"authorization=" + token}})
 		if status != 200 || !strings.HasPrefix(text, "Hello, ada, on kitchen tablet!") {

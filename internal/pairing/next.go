@@ -84,3 +84,12 @@ func isOddRune(r rune) bool {
 func isBelow(host, domain string) bool {
 	return domain != "" && (host == domain || strings.HasSuffix(host, "."+domain))
 }
+
+// Home is where the site begins, seen from its page of this device; empty: no app is on that
+// host. It is relative, because a proxy in front may have taken a prefix away.
+func Home(s *Settings) string {
+	if s.Host != "" {
+		return ""
+	}
+	return "./" + strings.Repeat("../", strings.Count(s.Path, "/")-1)
+}

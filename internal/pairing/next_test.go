@@ -55,6 +55,28 @@ func TestNext(t *testing.T) {
 	})
 }
 
+func TestHome(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		settings *Settings
+		want     string // from the page of this device
+	}{
+		{"where the own paths are by default", &Settings{Path: "/.ptl/"}, "/notes/"},
+		{"where they are deeper", &Settings{Path: "/own/ptl/"}, "/notes/"},
+		{"a host without an app has none", &Settings{Path: "/.ptl/", Domain: "example.com", Host: "pair.example.com"}, ""},
+	} {
+		home := Home(test.settings)
+		if home == "" && test.want == "" {
+			continue
+		}
+		// A proxy in front has taken /notes away.
+		at, err := ask("app.example.com").URL.Parse("/notes" + test.settings.Path + home)
+		if err != nil || at.Path != test.want {
+			t.Errorf("%s: %q leads to %q", test.name, home, at)
+		}
+	}
+}
+
 func FuzzNext(f *testing.F) {
 	for _, text := range []string{"/a", "//b", `/\c`, "https://chat.example.com", "?x", "#y", "/a//b:c@d"} {
 		f.Add(text)

@@ -27,6 +27,8 @@ type Terminal struct {
 	// Codes is the member `pairing`; nil: no code is good for this device. What it holds is
 	// read by codesOf.
 	Codes json.RawMessage `json:"pairing"`
+	// Paired is the member `since`; Since reads it.
+	Paired json.RawMessage `json:"since"`
 	// Ends is until when its codes are good, in seconds since 1970.
 	Ends int64 `json:"-"`
 	// Pairing tells this pairing from others: what its watch code is recognised by; empty:
@@ -247,6 +249,19 @@ func Count(r *Registry) int {
 		return -1
 	}
 	return len(r.byID)
+}
+
+// Since is when it was paired, in seconds since 1970; 0: the list does not say, or not so.
+func Since(t *Terminal) int64 {
+	var value interface{}
+	if t.Paired == nil || json.Unmarshal(t.Paired, &value) != nil {
+		return 0
+	}
+	seconds, ok := value.(float64)
+	if !ok || seconds < 1 || seconds >= 1<<53 {
+		return 0
+	}
+	return int64(seconds)
 }
 
 // Find returns the terminal that a token's sub names; nil when it is not paired.
