@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/network"
+
+	"github.com/getportal/ptlauth/e2e/demo/app"
 )
 
 // cookies are the values of those of that name which Chromium would send with a page.
@@ -111,6 +113,42 @@ func TestStaysInWithoutCookies(t *testing.T) {
 	w := p.open(t, s)
 	if status := w.visit(s.url(home, "/")); status != 401 {
 		t.Errorf("status %d", status)
+	}
+}
+
+// TestSignsOut: a person signs out on the page of this device; and an open page of the app, in another tab, ends with it.
+func TestSignsOut(t *testing.T) {
+	for name, secure := range map[string]bool{"over HTTPS": true, "over HTTP, as on a LAN": false} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, secure, host{home, app.New(), "pairing: {enabled: true}"})
+			tablet := s.invite(t, "kitchen tablet", "ada", time.Now().Add(time.Minute))
+			in := func() *window {
+				w := newProfile(t).open(t, s)
+				w.visit(s.url(home, "/"))
+				w.plant("authorization=" + s.token(t, tablet.id, time.Now()) + "; path=/")
+				s.greets(t, w, "ada")
+				return w
+			}
+			w := in()
+			w.visit(s.url(home, "/.ptl/"))
+			w.says("kitchen tablet", "ada")
+			w.press("Sign out")
+			w.says("Sign out of")
+			if kept := w.cookies("authorization", s.url(home, "/")); len(kept) != 1 {
+				t.Errorf("asking signs nobody out, but Chromium keeps %q", kept)
+			}
+			w.press("Sign out")
+			w.says("You are signed out")
+			if kept := w.cookies("authorization", s.url(home, "/")); len(kept) != 0 {
+				t.Errorf("Chromium still keeps %q", kept)
+			}
+			if status := w.visit(s.url(home, "/")); status != 401 {
+				t.Errorf("the next click: status %d", status)
+			}
+			w = in()
+			w.value(`fetch("/.ptl/out", {method: "POST", headers: {"Content-Type": "application/x-www-form-urlencoded"}})`)
+			w.says("(closed)")
+		})
 	}
 }
 
