@@ -5,8 +5,10 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/getportal/ptlauth/e2e/program"
 	"github.com/getportal/ptlauth/e2e/traefik"
@@ -61,5 +63,41 @@ tls: {stores: {default: {defaultCertificate: {certFile: %q, keyFile: %q}}}}
 		if page := phone.Visit("https://" + host + "/"); page.Status != http.StatusOK || app.Header.Get("X-Ptl-User") != "ada" {
 			t.Errorf("%s: got %d, and the app %v", host, page.Status, app.Header)
 		}
+	}
+}
+
+// TestPtlWithDocker types the shell function of docs/ptl.md, with a stand-in for Docker that runs ptl of this repository in
+// the folder that the container would see.
+func TestPtlWithDocker(t *testing.T) {
+	function := regexp.MustCompile("(?s)```sh\n(ptl\\(\\) \\{.+?)```").FindStringSubmatch(text(t, "../../docs/ptl.md"))
+	if function == nil {
+		t.Fatal("docs/ptl.md has no such function")
+	}
+	env, home, bin := program.WithPtl(t), t.TempDir(), t.TempDir()
+	const docker = `#!/bin/sh
+set -eu
+test "$1" = run
+shift
+while test "$1" != go; do
+	case $1 in
+	*:/site) folder=${1%:/site} ;;
+	golang:*-alpine | --*) ;;
+	esac
+	shift
+done
+test "$1 $2 $3" = "go run github.com/getportal/ptlauth/cmd/ptl@v0.1.0"
+shift 3
+cd "$folder"
+exec ptl "$@"
+`
+	if err := os.WriteFile(filepath.Join(bin, "docker"), []byte(docker), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	screen := program.NewScreen(t, home, env, "sh", "-ec", "PATH="+bin+":$PATH\n"+function[1]+"\nptl init 'my site' --url=https://app.example.com\ncd 'my site'\nptl terminals")
+	if code := screen.End(t, time.Minute); code != 0 {
+		t.Fatalf("exit %d\n%s", code, screen.Text())
+	}
+	if !strings.Contains(screen.Text(), "Nobody is paired") || len(text(t, filepath.Join(home, "my site", "ptlauth", "secret"))) != 86 {
+		t.Errorf("it says\n%s", screen.Text())
 	}
 }
