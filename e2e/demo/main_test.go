@@ -44,13 +44,13 @@ func TestDemo(t *testing.T) {
 		t.Fatalf("nobody is paired, and got %d\n%s", page.Status, page.Text)
 	}
 	question, _ := phone.Pair(link)
-	if !strings.Contains(question.Text, "Your phone") {
+	if !strings.Contains(question.Text, "Your phone") || !strings.Contains(question.Text, "Chrome on Android") {
 		t.Errorf("the question is\n%s", question.Text)
 	}
 	if page := phone.Visit(address + "/"); page.Status != 200 || !strings.Contains(page.Text, "<h1>Hello, ada</h1>") {
 		t.Fatalf("after pairing: %d\n%s", page.Status, page.Text)
 	}
-	d.Await(t, `127\.0\.0\.1 is in\. Was that you\?`)
+	d.Await(t, `Chrome on Android, 127\.0\.0\.1 is in\. Was that you\?`)
 	d.Type(t, "\n")
 	d.Await(t, `Ctrl-C ends it\.`)
 
@@ -92,7 +92,7 @@ func TestDemo(t *testing.T) {
 		if _, _, err := conn.Read(ctx); err == nil || ctx.Err() != nil {
 			t.Errorf("the WebSocket is still open: %v", err)
 		}
-		if page := phone.Visit(address + "/"); page.Status != 401 || strings.Contains(page.Text, "Hello") {
+		if page := phone.Visit(address + "/"); page.Status != 401 || strings.Contains(page.Text, "Hello") || !strings.Contains(page.Text, `name="code"`) {
 			t.Errorf("the next click: %d\n%s", page.Status, page.Text)
 		}
 		if _, status := socket(); status != 401 {
