@@ -77,7 +77,10 @@ func (w *window) forReadme(file string) {
 	if *docs == "" {
 		return
 	}
-	w.do(chromedp.EmulateViewport(360, 640, chromedp.EmulateScale(1.5)))
+	call(w, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "light"}},
+	})
+	w.do(chromedp.EmulateViewport(390, 700, chromedp.EmulateScale(1.5)))
 	picture, err := chromedp.Run(w.ctx, chromedp.CaptureScreenshot())
 	if err == nil {
 		err = os.WriteFile(filepath.Join(*docs, file), picture, 0o644)

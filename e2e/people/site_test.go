@@ -95,12 +95,16 @@ certificatesResolvers:
 		entryPoint, certificates = "websecure", "\n      tls: {certResolver: letsencrypt}"
 	}
 	var routers, services, middlewares strings.Builder
+	names := map[string]string{} // of middlewares: what is said alike is one
 	for i, h := range hosts {
 		backend := httptest.NewServer(h.app)
 		t.Cleanup(backend.Close)
-		fmt.Fprintf(&routers, "    r%d:\n      rule: Host(`%s`)\n      entryPoints: [%s]\n      middlewares: [m%[1]d]\n      service: s%[1]d%[4]s\n", i, h.name, entryPoint, certificates)
+		if names[h.options] == "" {
+			names[h.options] = fmt.Sprintf("m%d", i)
+			fmt.Fprintf(&middlewares, "    m%d: {plugin: {ptlauth: {secretFile: %q, terminals: {file: %q}, refresh: %s, %s}}}\n", i, s.secretFile, s.registry, refresh, h.options)
+		}
+		fmt.Fprintf(&routers, "    r%d:\n      rule: Host(`%s`)\n      entryPoints: [%s]\n      middlewares: [%s]\n      service: s%[1]d%[5]s\n", i, h.name, entryPoint, names[h.options], certificates)
 		fmt.Fprintf(&services, "    s%d: {loadBalancer: {servers: [{url: %q}]}}\n", i, backend.URL)
-		fmt.Fprintf(&middlewares, "    m%d: {plugin: {ptlauth: {secretFile: %q, terminals: {file: %q}, refresh: %s, %s}}}\n", i, s.secretFile, s.registry, refresh, h.options)
 	}
 	s.proxy = traefiktest.Start(t, traefik.Options{
 		Static:  static,
