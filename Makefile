@@ -1,4 +1,4 @@
-# make demo        start Traefik, the plugin and a small app; needs Go and nothing else
+# make demo        let a phone into a small app, and throw it out; needs Go and nothing else
 # make test        everything: vet, lint, unit tests, the corpus three times, real apps
 # make test-fast   the inner loop: under a minute, without Traefik
 # make fuzz        every fuzz target for a minute, and 100,000 tokens against go-jose

@@ -81,7 +81,7 @@ func show(ctx context.Context, dir string, stdout, progress io.Writer) error {
 	defer proxy.Stop()
 
 	fmt.Fprintf(stdout, welcome, url, reach(address))
-	if err := pair(ctx, dir); err != nil {
+	if err := pair(ctx, dir); err != nil || ctx.Err() != nil {
 		return err
 	}
 	fmt.Fprintf(stdout, guide, url, dir, device, user)
