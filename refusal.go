@@ -27,8 +27,8 @@ func aboutDenial(g *gate, r *http.Request, o *outcome) *page.Data {
 	d.Browser = page.Browser(agent)
 	d.InApp = page.InApp(agent)
 	d.Secure = pairing.IsSecure(r)
-	// A cookie that nobody here has made may be in the way of ours.
-	d.Locked = !o.result.Ours && (o.found.Line != "" || o.found.Tokens != nil || o.found.Problem != "")
+	d.Locked = isLocked(o)
+	d.Base = address.Path(&http.Request{URL: &url.URL{Path: s.Path}, Header: r.Header})
 	wanted := ""
 	if r.Method == "GET" {
 		wanted = address.Page(r)
@@ -44,7 +44,6 @@ func aboutDenial(g *gate, r *http.Request, o *outcome) *page.Data {
 		return d
 	}
 	d.HasForm = true
-	d.Base = address.Path(&http.Request{URL: &url.URL{Path: s.Path}, Header: r.Header})
 	d.Next = withoutOrigin(wanted)
 	return d
 }

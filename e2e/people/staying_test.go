@@ -157,6 +157,8 @@ func TestPlantedCookies(t *testing.T) {
 	s := newSite(t, true,
 		host{"chat.example.com", notebook, "pairing: {enabled: true}, paths: [{prefix: /open, access: public}]"},
 		host{"evil.example.com", notebook, "paths: [{prefix: /, access: public}]"})
+	s.invite(t, "kitchen tablet", "ada", time.Now().Add(time.Minute))
+	time.Sleep(2 * refresh)
 	w := newProfile(t).open(t, s)
 	w.visit(s.url("evil.example.com", "/"))
 	for _, path := range []string{"/", "/notes", "/notes/", "/notes/today"} {
@@ -171,16 +173,7 @@ func TestPlantedCookies(t *testing.T) {
 		t.Fatalf("Chromium keeps %d cookies, want 8", len(planted))
 	}
 	w.visit(page)
-	// As the button on the page that refuses does.
-	w.value(`(() => {
-		const form = document.createElement("form");
-		form.method = "post";
-		form.action = "/.ptl/out";
-		form.innerHTML = '<input name="delete" value="all">';
-		form.referrerPolicy = "same-origin";
-		document.body.append(form);
-		form.submit();
-	})()`)
+	w.press("Delete this cookie")
 	within(t, 10*time.Second, func() string {
 		if left := w.cookies("authorization", page); len(left) > 0 {
 			return fmt.Sprintf("Chromium still keeps %d cookies: %q", len(left), left)
