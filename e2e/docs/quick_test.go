@@ -160,6 +160,19 @@ func TestQuick(t *testing.T) {
 			t.Errorf("got %d, and the app %v", page.Status, app.Header)
 		}
 	})
+	t.Run("with LAN the code has this machine's address, which the container need not reach", func(t *testing.T) {
+		const lan = "http://192.0.2.1:8080"
+		asked := ptl.Environment["HTTP_PROXY"]
+		if asked == nil || *asked != "http://127.0.0.1:8080" {
+			t.Fatalf("ptl asks %v", asked)
+		}
+		there := append(slices.Clone(env), "PTL_URL="+lan, "HTTP_PROXY="+address)
+		phone := visitor.NewPerson(t, proxy.Addr("web"))
+		phone.Pair(program.NewScreen(t, site, there, "ptl", "pair", "--name=Phone", "--user=ada").Await(t, regexp.QuoteMeta(lan)+`/\.ptl/pair\S*#\S+`))
+		if page := phone.Visit(lan + "/"); page.Status != http.StatusOK || app.Header.Get("X-Ptl-User") != "ada" {
+			t.Errorf("got %d, and the app %v", page.Status, app.Header)
+		}
+	})
 	t.Run("when it is started again, the secret is the old one", func(t *testing.T) {
 		secret := text(t, filepath.Join(site, "ptlauth", "secret"))
 		program.NewScreen(t, here.Replace(ptl.WorkingDir), env, script...).Await(t, `/\.ptl/pair\S*#\S+`)
