@@ -5,8 +5,10 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/getportal/ptlauth/internal/address"
 	"github.com/getportal/ptlauth/internal/app"
 	"github.com/getportal/ptlauth/internal/denial"
+	"github.com/getportal/ptlauth/internal/denial/page"
 	"github.com/getportal/ptlauth/internal/extractor"
 	"github.com/getportal/ptlauth/internal/journal"
 	"github.com/getportal/ptlauth/internal/live"
@@ -105,6 +107,10 @@ func turnAway(apps *appRouter, w http.ResponseWriter, r *http.Request, status in
 	c := apps.middleware.policy.Locations
 	withhold(c, r, extractor.Find(c, r))
 	r.URL.User = nil
+	if denial.IsNavigation(r) {
+		denial.Explain(w, r, status, denial.NoToken, &page.Data{Host: address.Host(r, address.Scheme(r)), Contact: apps.middleware.policy.Contact})
+		return
+	}
 	denial.Write(w, r, status, denial.NoToken)
 }
 

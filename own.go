@@ -9,6 +9,7 @@ import (
 	"github.com/getportal/ptlauth/internal/access"
 	"github.com/getportal/ptlauth/internal/address"
 	"github.com/getportal/ptlauth/internal/authn"
+	"github.com/getportal/ptlauth/internal/denial"
 	"github.com/getportal/ptlauth/internal/pairing"
 )
 
@@ -90,10 +91,15 @@ func takeForm(v *visit) {
 	takeCode(v, newAttempt(v, fields))
 }
 
-// refuse answers what no page of ours sends. The tokens are out of the request by then, as
-// with a denial.
+// refuse answers what no page of ours sends, which a person may have been led to all the
+// same. The tokens are out of the request by then, as with a denial.
 func refuse(v *visit, status int) {
 	leave(v)
+	isForPeople := status == http.StatusForbidden || status == http.StatusServiceUnavailable
+	if isForPeople && denial.IsNavigation(v.r) {
+		denial.Explain(v.w, v.r, status, denial.NoToken, aboutVisitor(v))
+		return
+	}
 	http.Error(v.w, http.StatusText(status), status)
 }
 

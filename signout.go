@@ -28,9 +28,11 @@ func signOut(v *visit, fields url.Values) {
 	p := v.gate.policy
 	o := v.outcome
 	d := aboutVisitor(v)
+	name := page.Left
 	what := fields.Get("delete")
 	switch {
 	case what != "":
+		name = page.Deleted
 		// Where a cookie was planted, there alone it can be deleted.
 		pairing.DeleteAll(v.w, v.r, p.Locations)
 	case pairing.IsElsewhere(p.Pairing, v.r):
@@ -46,7 +48,7 @@ func signOut(v *visit, fields url.Values) {
 	if isIn(o) && o.result.ByCookie {
 		socket.EndOf(v.gate.sockets, o.result.Token.Subject) // guard: a WebSocket ends with the sign-out
 	}
-	show(v, http.StatusOK, page.Left, d)
+	show(v, http.StatusOK, name, d)
 }
 
 // tellMe tells a program who its visitor is.

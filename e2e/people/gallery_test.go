@@ -37,6 +37,7 @@ var gallery = []struct {
 	{"device", page.Device, page.Data{Since: 1764115200, Next: "/board", Paired: "old phone"}},
 	{"leave-ask", page.LeaveAsk, page.Data{}},
 	{"left", page.Left, page.Data{}},
+	{"deleted", page.Deleted, page.Data{}},
 }
 
 // TestPages looks at each page in each language, as wide as a watch, a phone and a screen, in light and dark.

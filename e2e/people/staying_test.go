@@ -174,6 +174,7 @@ func TestPlantedCookies(t *testing.T) {
 	}
 	w.visit(page)
 	w.press("Delete this cookie")
+	w.says("What was in the way is deleted")
 	within(t, 10*time.Second, func() string {
 		if left := w.cookies("authorization", page); len(left) > 0 {
 			return fmt.Sprintf("Chromium still keeps %d cookies: %q", len(left), left)

@@ -34,7 +34,7 @@ func content(t texts, name Name, d *Data) string {
 		return top + facts(t, d) + wasPaired(t, d) + ways(t, d)
 	case LeaveAsk:
 		return top + paragraph(w.next) + press("out", "", t["signOut"]) + back("./", t["cancel"])
-	case Left:
+	case Left, Deleted:
 		return top + paragraph(w.next) + link("{base}pair", t["again"])
 	}
 	return top + paragraph(w.next)

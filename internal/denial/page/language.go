@@ -43,7 +43,7 @@ const (
 // §12.5.4).
 func choose(lines []string) texts {
 	accepted := strings.ToLower(strings.Join(lines, ","))
-	if len(accepted) > maxAccepted {
+	if len(accepted) > maxAccepted { // guard: an Accept-Language is looked at up to 1 KiB
 		accepted = accepted[:maxAccepted]
 	}
 	best, most := "en", 0.0

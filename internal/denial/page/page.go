@@ -36,6 +36,7 @@ const (
 	Device   Name = "device"    // which device this is
 	LeaveAsk Name = "leave ask" // asks whether to sign out
 	Left     Name = "left"      // signed out
+	Deleted  Name = "deleted"   // a cookie that was in the way is gone
 )
 
 // Data is what a page says of the request and of whoever asks. It needs no escaping.
@@ -62,7 +63,9 @@ type Data struct {
 
 // policy lets nothing in but the style and the script below.
 var policy = "default-src 'none'; style-src " + hash(style) + "; script-src " + hash(script) +
-	"; img-src data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'" // nobody frames a page
+	"; img-src data:; form-action 'self'; base-uri 'none'" + noFrames
+
+const noFrames = "; frame-ancestors 'none'" // guard: no page is shown in a frame
 
 // Write answers with a page, in the language that the browser asks for first.
 func Write(w http.ResponseWriter, r *http.Request, status int, name Name, d *Data) {
@@ -131,7 +134,8 @@ func fill(t texts, page string, d *Data) string {
 // apart is a text from outside that can change neither the sense nor the direction of the
 // sentence around it.
 func apart(text string) string {
-	return "<bdi>" + html.EscapeString(text) + "</bdi>"
+	escaped := html.EscapeString(text) // guard: what comes from outside is escaped in a page
+	return "<bdi>" + escaped + "</bdi>"
 }
 
 // base is where the own pages are: on this host, whatever a client says.
