@@ -62,7 +62,7 @@ func serveOwn(g *gate, w http.ResponseWriter, r *http.Request, o *outcome) {
 	case isElsewhere && o.own == pairing.Out && r.Method == "POST" && pairing.IsFromOwnPage(r):
 		takeForm(v)
 	case isElsewhere &&
-		(o.own != pairing.Pair || !s.OnApps): // guard: an app's host takes no code unless apps are trusted
+		(o.own != pairing.Pair || !pairing.TakesCodes(s, r)): // guard: an app's host takes no code unless apps are trusted
 		leadHome(v)
 	case r.Method == "POST" && !pairing.IsFromOwnPage(r): // guard: another origin's page pairs nobody, and signs nobody out
 		refuse(v, http.StatusForbidden)

@@ -33,7 +33,7 @@ func aboutDenial(g *gate, r *http.Request, o *outcome) *page.Data {
 	if r.Method == "GET" {
 		wanted = address.Page(r)
 	}
-	if pairing.IsElsewhere(s, r) && !s.OnApps { // guard: an app's page has a field for a code only where apps are trusted
+	if !pairing.TakesCodes(s, r) { // guard: an app's page has a field for a code only where apps are trusted
 		home := pairing.Address(s, r)
 		scheme, _, _ := strings.Cut(home, "://")
 		_, rest, isPage := strings.Cut(wanted, "://")

@@ -45,6 +45,16 @@ func IsElsewhere(s *Settings, r *http.Request) bool {
 	return s.Host != "" && hostName(r) != withoutPort(s.Host)
 }
 
+// TakesCodes reports whether codes are taken on the request's host: on the only one that makes
+// cookies, and, where the apps are trusted, on theirs.
+func TakesCodes(s *Settings, r *http.Request) bool {
+	if !IsElsewhere(s, r) {
+		return true
+	}
+	return s.OnApps &&
+		isBelow(hostName(r), s.Domain) // guard: no code is spent where the cookie would not be kept
+}
+
 // Address is where the own paths are on the only host that makes cookies.
 func Address(s *Settings, r *http.Request) string {
 	scheme := "http://"
