@@ -42,7 +42,7 @@ func newPair() *command.Command {
 		Examples: []command.Example{
 			{Line: `ptl pair --name="kitchen tablet" --user=you@example.com`, Says: "Scan the code with the tablet:"},
 			{Line: `ptl pair --name=phone --user=ann@example.com --expires=12h --png=ann.png`, Says: "A picture for somebody who is not here:"},
-			{Line: `ptl pair --name=phone --json | jq -r .link`, Says: "For a program:"},
+			{Line: `ptl pair --name=phone --json | jq -r 'select(.link).link'`, Says: "For a program:"},
 		},
 		Options: options,
 		Run:     func(c *command.Console, _ []string) error { return pair(c, options) },

@@ -2,9 +2,15 @@ package people
 
 import (
 	"bufio"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"io"
+	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -30,6 +36,7 @@ type operator struct {
 	environment []string // in which a shell finds ptl
 	dir         string
 	proxies     []*traefik.Traefik
+	authority   string // the certificate that they show over HTTPS, which nobody knows by itself
 	// balancer leads each connection to the next Traefik.
 	balancer string
 }
@@ -51,10 +58,13 @@ func newOperator(t *testing.T) *operator {
 	dynamic := strings.ReplaceAll(o.read(t, "ptlauth/dynamic.yml"), "/etc/ptlauth/", o.dir+"/ptlauth/") + fmt.Sprintf(`
   routers:
     app: {rule: "Host(`+"`127.0.0.1`"+`)", entryPoints: [web], middlewares: [auth], service: app}
+    secure: {rule: "Host(`+"`127.0.0.1`"+`)", entryPoints: [websecure], tls: {}, middlewares: [auth], service: app}
     bare: {rule: "Host(`+"`127.0.0.1`"+`) && PathPrefix(`+"`/bare`"+`)", entryPoints: [web], service: app}
   services:
     app: {loadBalancer: {servers: [{url: %q}]}}
 `, backend.URL)
+	o.authority = filepath.Join(o.dir, "authority.pem")
+	dynamic += "tls: {stores: {default: {defaultCertificate: {certFile: " + o.authority + ", keyFile: " + certify(t, o.authority) + "}}}}\n"
 	for range 2 {
 		o.proxies = append(o.proxies, traefiktest.Start(t, traefik.Options{Dynamic: dynamic}))
 	}
@@ -150,7 +160,7 @@ type said struct {
 	At                                int64
 }
 
-func (o *operator) pair(t *testing.T, name string) *inviting {
+func (o *operator) pair(t *testing.T, name, site string) *inviting {
 	t.Helper()
 	i := &inviting{cmd: o.command("pair", "--json", "--name="+name, "--user=ada")}
 	i.cmd.Stderr = os.Stderr
@@ -166,7 +176,7 @@ func (o *operator) pair(t *testing.T, name string) *inviting {
 	waiting := i.next(t)
 	i.id = waiting.ID
 	i.link = waiting.Link
-	if waiting.State != "waiting" || !strings.HasPrefix(i.link, "http://"+o.balancer+"/.ptl/pair#") {
+	if waiting.State != "waiting" || !strings.HasPrefix(i.link, site+"/.ptl/pair#") {
 		t.Fatalf("ptl says %+v", waiting)
 	}
 	return i
@@ -187,6 +197,7 @@ func TestPtl(t *testing.T) {
 	o := newOperator(t)
 	t.Run("a device is let in and thrown out", o.letInAndOut)
 	t.Run("a script gets in by a token, and is thrown out as a device is", o.makeToken)
+	t.Run("over HTTPS, with a certificate of one's own", o.overHTTPS)
 	t.Run("what is wrong with a site is told before a person has tried a code", o.meetTrouble)
 	// Nothing is left of what could not be.
 	for _, name := range []string{"other.json", "ptlauth/terminals.json"} {
@@ -197,7 +208,7 @@ func TestPtl(t *testing.T) {
 }
 
 func (o *operator) letInAndOut(t *testing.T) {
-	invitation := o.pair(t, "kitchen tablet")
+	invitation := o.pair(t, "kitchen tablet", "http://"+o.balancer)
 	tablet, home := visitor.NewPerson(t, o.proxies[0].Addr("web")), "http://"+o.balancer+"/"
 	if status := tablet.Visit(home).Status; status != 401 {
 		t.Errorf("before it is paired, the app answers %d", status)
@@ -267,13 +278,64 @@ func (o *operator) makeToken(t *testing.T) {
 	}
 }
 
+func (o *operator) overHTTPS(t *testing.T) {
+	site := "https://" + o.proxies[0].Addr("websecure")
+	if got := o.run(t, 4, "pair", "--name=phone", "--url="+site); !strings.Contains(got, "has a certificate of an authority that this machine does not know") {
+		t.Errorf("ptl says %s", got)
+	}
+	o.environment = append(o.environment, "SSL_CERT_FILE="+o.authority, "PTL_URL="+site)
+	defer func() { o.environment = o.environment[:len(o.environment)-2] }()
+	invitation := o.pair(t, "secure tablet", site)
+	tablet := visitor.NewPerson(t, "")
+	if _, end := tablet.Pair(invitation.link); end.Status != 200 || end.At.Scheme != "https" {
+		t.Fatalf("pairing ends at %s with status %d", end.At, end.Status)
+	}
+	if used := invitation.next(t); used.State != "used" {
+		t.Errorf("ptl says %+v", used)
+	}
+	if err := invitation.cmd.Wait(); err != nil {
+		t.Errorf("ptl ends with %v", err)
+	}
+	o.run(t, 0, "unpair", "secure tablet")
+	if status := tablet.Visit(site + "/").Status; status != 401 {
+		t.Errorf("it is said to be out, and the app answers %d", status)
+	}
+}
+
+// certify makes a certificate for this machine that is its own authority, and returns its key's file.
+func certify(t *testing.T, file string) string {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
+	}
+	public, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, block := range map[string]*pem.Block{file: {Type: "CERTIFICATE", Bytes: public}, file + ".key": {Type: "PRIVATE KEY", Bytes: private}} {
+		if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return file + ".key"
+}
+
 func (o *operator) meetTrouble(t *testing.T) {
 	o.write(t, "other.json", "[]")
 	for _, test := range []struct{ name, option, want string }{
 		{"a router without the middleware", "--url=http://" + o.balancer + "/bare", "answers 404: look whether the router of that host has the middleware"},
 		{"a host that no router is for", "--url=http://localhost:" + strings.TrimPrefix(o.balancer, "127.0.0.1:"), "answers 404: look whether the router"},
 		{"a port where nobody listens", "--url=http://127.0.0.1:1", "127.0.0.1:1 does not answer"},
-		{"a certificate that Traefik has made for want of the right one", "--url=https://" + o.proxies[0].Addr("websecure"), "has a certificate for another name"},
+		{"a certificate for another name", "--url=https://localhost" + strings.TrimPrefix(o.proxies[0].Addr("websecure"), "127.0.0.1"), "has a certificate for another name"},
 		{"a list that Traefik does not read", "--registry=other.json", "Traefik answers, and does not see the new terminal"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
