@@ -51,8 +51,10 @@ http:
 // early hints, sets a cookie, fails, and lets everybody keep its pages.
 func pages(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
-	h.Set("Link", "</style.css>; rel=preload; as=style")
-	w.WriteHeader(http.StatusEarlyHints)
+	if r.Header.Get("Cached") == "" {
+		h.Set("Link", "</style.css>; rel=preload; as=style")
+		w.WriteHeader(http.StatusEarlyHints)
+	}
 	h.Set("Set-Cookie", "session=of-"+r.Header.Get("X-Ptl-User")+"; Path=/")
 	h.Set("Cache-Control", "public, max-age=600")
 	h.Set("Content-Type", "text/html")
