@@ -122,5 +122,8 @@ func prefix(values []string) string {
 		return ""
 	}
 	joined = strings.ReplaceAll(strings.ReplaceAll(joined, "/,", ","), ",", "")
+	if strings.HasPrefix(joined, "//") { // guard: a prefix is no host
+		return ""
+	}
 	return (&url.URL{Path: strings.TrimSuffix(joined, "/")}).EscapedPath()
 }
