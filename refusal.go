@@ -23,9 +23,7 @@ func aboutDenial(g *gate, r *http.Request, o *outcome) *page.Data {
 	if s == nil || o.result.Status != http.StatusUnauthorized {
 		return d
 	}
-	agent := r.Header.Get("User-Agent")
-	d.Browser = page.Browser(agent)
-	d.InApp = page.InApp(agent)
+	d.InApp = page.InApp(r.Header.Get("User-Agent"))
 	d.Secure = pairing.IsSecure(r)
 	d.Locked = isLocked(o)
 	d.Base = address.Path(&http.Request{URL: &url.URL{Path: s.Path}, Header: r.Header})

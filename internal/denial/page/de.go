@@ -65,7 +65,7 @@ const german = `{
 "alreadyPaired": "Dieser Browser ist schon als {paired} gekoppelt. Die neue Kopplung ersetzt das.",
 "wasPaired": "Bisher war er als {paired} gekoppelt. Wenn nichts anderes das benutzt, kann es, wer die Seite betreibt, entkoppeln.",
 "code": "Code",
-"codeHint": "10 Buchstaben und Ziffern, wie 7K2P9-XQRWT. Groß oder klein ist gleich.",
+"codeHint": "10 Buchstaben und Ziffern, wie 7K2P9‑XQRWT. Groß oder klein ist gleich.",
 "noScript": "Hast du einen Link geöffnet? Dann ist der Code das letzte Stück seiner Adresse, hinter dem Zeichen #.",
 "look": "Weiter",
 "pair": "Koppeln",

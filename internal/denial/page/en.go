@@ -65,7 +65,7 @@ const english = `{
 "alreadyPaired": "This browser is already paired as {paired}. The new pairing replaces that.",
 "wasPaired": "Until now it was paired as {paired}. If nothing else uses that, whoever runs the site can unpair it.",
 "code": "Code",
-"codeHint": "10 letters and digits, such as 7K2P9-XQRWT. Capitals do not matter.",
+"codeHint": "10 letters and digits, such as 7K2P9‑XQRWT. Capitals do not matter.",
 "noScript": "Did you open a link? Then the code is the last part of its address, after the sign #.",
 "look": "Continue",
 "pair": "Pair",

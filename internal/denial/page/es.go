@@ -65,7 +65,7 @@ const spanish = `{
 "alreadyPaired": "Este navegador ya está vinculado como {paired}. La nueva vinculación sustituye a esa.",
 "wasPaired": "Hasta ahora estaba vinculado como {paired}. Si nada más lo usa, quien administra el sitio puede desvincularlo.",
 "code": "Código",
-"codeHint": "10 letras y cifras, como 7K2P9-XQRWT. Da igual mayúsculas o minúsculas.",
+"codeHint": "10 letras y cifras, como 7K2P9‑XQRWT. Da igual mayúsculas o minúsculas.",
 "noScript": "¿Has abierto un enlace? Entonces el código es la última parte de su dirección, después del signo #.",
 "look": "Continuar",
 "pair": "Vincular",

@@ -65,7 +65,7 @@ const french = `{
 "alreadyPaired": "Ce navigateur est déjà associé sous le nom {paired}. La nouvelle association remplace l’ancienne.",
 "wasPaired": "Jusqu’ici, il était associé sous le nom {paired}. Si rien d’autre ne l’utilise, la personne qui gère le site peut le dissocier.",
 "code": "Code",
-"codeHint": "10 lettres et chiffres, comme 7K2P9-XQRWT. Majuscules ou minuscules, peu importe.",
+"codeHint": "10 lettres et chiffres, comme 7K2P9‑XQRWT. Majuscules ou minuscules, peu importe.",
 "noScript": "Avez-vous ouvert un lien ? Le code est alors la dernière partie de son adresse, après le signe #.",
 "look": "Continuer",
 "pair": "Associer",

@@ -89,24 +89,26 @@ func Write(w http.ResponseWriter, r *http.Request, status int, name Name, d *Dat
 // so nothing of it is taken for one of the places to fill.
 func document(t texts, name Name, d *Data) string {
 	title := strings.ReplaceAll(t[string(name)+".title"], "{site}", "{host}")
-	page := `<!doctype html>
-<html lang="` + t["tag"] + `">
+	return `<!doctype html>
+<html lang="` + t["tag"] + head + fill(t, `<title>`+title+`</title>
+</head>
+<body>
+<main>
+`+emblem+content(t, name, d)+`</main>
+`+footer(t, d)+`</body>
+</html>
+`, d)
+}
+
+// head is all before a title that has nothing to fill.
+const head = `">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="robots" content="noindex">
-<title>` + title + `</title>
 <link rel="icon" href="data:,">
 <style>` + style + `</style>
-</head>
-<body>
-<main>
-` + emblem + content(t, name, d) + `</main>
-` + footer(t, d) + `</body>
-</html>
 `
-	return fill(t, page, d)
-}
 
 // fill puts in what is said of the request.
 func fill(t texts, page string, d *Data) string {
