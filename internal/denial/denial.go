@@ -76,7 +76,7 @@ func newAnswer(status int, failure string) *answer {
 // says no more than where it is. The failure is one of the constants above.
 func Write(w http.ResponseWriter, r *http.Request, status int, failure string) {
 	if IsNavigation(r) {
-		Explain(w, r, status, failure, &page.Data{Host: address.Host(r, address.Scheme(r))})
+		explain(w, r, status, failure)
 		return
 	}
 	a := answers[failure][status]
@@ -97,6 +97,11 @@ func Write(w http.ResponseWriter, r *http.Request, status int, failure string) {
 	if r.Method != "HEAD" {
 		_, _ = w.Write(a.body)
 	}
+}
+
+// explain answers a person of whom nothing else is known.
+func explain(w http.ResponseWriter, r *http.Request, status int, failure string) {
+	Explain(w, r, status, failure, &page.Data{Host: address.Host(r, address.Scheme(r))})
 }
 
 // Explain answers a person with a page that says as much as the data do.
