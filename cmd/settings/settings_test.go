@@ -44,10 +44,10 @@ func TestLoad(t *testing.T) {
 		{name: "an option goes before both", file: "url: https://a.example\n", environment: map[string]string{"PTL_URL": "https://b.example"}, args: []string{"--url=https://c.example"},
 			want: options{Site: Site{URL: "https://c.example"}}},
 		{name: "a variable of something else", environment: map[string]string{"PTL_NAMES": "x", "PTL_UNKNOWN": "y"}},
-		{name: "an unknown option", args: []string{"--nmae=x"}, mistake: "there is no option --nmae"},
+		{name: "an unknown option", args: []string{"--nom=x"}, mistake: "there is no option --nom"},
 		{name: "an option without its value", args: []string{"--name"}, mistake: "--name needs a value"},
 		{name: "a length of time that is none", args: []string{"--expires=soon"}, mistake: "an option is not as it should be"},
-		{name: "a slip in the file", file: "secretfile: a\nregsitry: b\n", mistake: "there is no option `regsitry`"},
+		{name: "a slip in the file", file: "secretfile: a\nlist: b\n", mistake: "there is no option `list`"},
 		{name: "a file that is no YAML", file: "url: [", mistake: "cannot be read"},
 		{name: "a file that is missing", args: []string{"--configFile=none.yml"}, mistake: "none.yml: no such file"},
 	} {
