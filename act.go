@@ -174,10 +174,10 @@ func denySlow(g *gate, w http.ResponseWriter, r *http.Request, o *outcome) {
 	journal.Denial(g.denialPrefix, v.Status, r, v.LogReason)
 	switch {
 	case v.Status == http.StatusUnauthorized && g.policy.Login != nil && sendToLogin(g, w, r):
-	case g.explains && denial.IsNavigation(r):
+	case denial.IsNavigation(r):
 		denial.Explain(w, r, v.Status, v.ErrorCode, aboutDenial(g, r, o))
 	default:
-		denial.Write(w, r, v.Status, v.ErrorCode)
+		denial.Tell(w, r, v.Status, v.ErrorCode)
 	}
 }
 

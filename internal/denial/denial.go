@@ -79,6 +79,11 @@ func Write(w http.ResponseWriter, r *http.Request, status int, failure string) {
 		explain(w, r, status, failure)
 		return
 	}
+	Tell(w, r, status, failure)
+}
+
+// Tell answers a program with a problem document.
+func Tell(w http.ResponseWriter, r *http.Request, status int, failure string) {
 	a := answers[failure][status]
 	h := w.Header()
 	// What the next request is answered with must not change when a middleware edits a
