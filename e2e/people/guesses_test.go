@@ -143,12 +143,13 @@ func TestRefusalTellsNothing(t *testing.T) {
 	s := newSiteWith(t, false, `entryPoints: {web: {forwardedHeaders: {trustedIPs: ["127.0.0.0/8"]}}}`, host{home, app.New(), "pairing: true"})
 	g := newGuesser(t, s)
 	spent := s.awaited(t, "spent", "ada")
-	ended := s.invite(t, "ended", "bea", time.Now().Add(2*refresh+time.Second))
+	ends := time.Now().Add(8 * time.Second)
+	ended := s.invite(t, "ended", "bea", ends)
 	s.await(t, ended)
 	if got := g.try(t, "pair", spent.link, ""); got.status != http.StatusSeeOther {
 		t.Fatalf("status %d\n%s", got.status, got.body)
 	}
-	time.Sleep(2*refresh + time.Second)
+	time.Sleep(time.Until(ends.Add(time.Second)))
 	g = newGuesser(t, s) // not the browser that took the code
 
 	for _, length := range []int{26, 10} {

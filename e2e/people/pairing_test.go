@@ -336,13 +336,14 @@ func TestPairing(t *testing.T) {
 	})
 
 	t.Run("a code that ended meanwhile is refused", func(t *testing.T) {
-		c := s.invite(t, "late", "quin", time.Now().Add(3*time.Second))
+		w := newProfile(t).open(t, s) // which takes its time on a busy machine
+		ends := time.Now().Add(8 * time.Second)
+		c := s.invite(t, "late", "quin", ends)
 		s.await(t, c)
-		w := newProfile(t).open(t, s)
 		w.visit(pairURL + "#" + c.link)
 		w.submit()
 		w.says("late")
-		time.Sleep(4 * time.Second)
+		time.Sleep(time.Until(ends.Add(time.Second)))
 		w.submit()
 		if text := w.value("document.body.innerText"); strings.Contains(text, "quin") {
 			t.Errorf("it says\n%s", text)
