@@ -177,6 +177,10 @@ func (i *invitation) withdraw(why error) error {
 	if err != nil {
 		return command.Errorf(command.ExitOf(why), "%s; and %s is still on the list: %s", why, i.id, err)
 	}
+	switch command.ExitOf(why) {
+	case command.Site, command.Failed:
+		return command.Errorf(command.ExitOf(why), "%s. The new terminal is off the list again", why)
+	}
 	return why
 }
 

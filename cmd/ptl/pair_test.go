@@ -3,11 +3,16 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"fmt"
 	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -350,6 +355,46 @@ func TestPairTrouble(t *testing.T) {
 			if other, err := os.ReadFile(s.path("other.json")); err == nil && string(other) != "[]\n" {
 				t.Errorf("left behind is %s", other)
 			}
+		})
+	}
+}
+
+// TestPairRefused: where nobody listens, ptl says so at once and does not try for long.
+func TestPairRefused(t *testing.T) {
+	t.Parallel()
+	s := newTestSite(t, "")
+	began := time.Now()
+	ptl := s.atTerminal(t, "pair", "--name=phone", "--url=http://127.0.0.1:1")
+	ptl.says(t, `127\.0\.0\.1:1 does not answer, because nothing listens there \(connection refused\): [^\n]* Trying for 3s\.`)
+	if told := time.Since(began); told > 2*time.Second {
+		t.Errorf("it is told after %s", told)
+	}
+	ptl.says(t, `or write --url=URL\. The new terminal is off the list again`)
+	ptl.ends(t, command.Site)
+	if took := time.Since(began); took > 7*time.Second {
+		t.Errorf("ptl ends after %s", took)
+	}
+	s.wantList(t, false)
+}
+
+// TestPairEarly: a Traefik that does not know its routers yet, or whose middleware is not ready, is waited for.
+func TestPairEarly(t *testing.T) {
+	for _, status := range []int{404, 503} {
+		t.Run(strconv.Itoa(status), func(t *testing.T) {
+			t.Parallel()
+			s := newTestSite(t, "")
+			began := time.Now()
+			early := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if time.Since(began) < 3*time.Second {
+					w.WriteHeader(status)
+					return
+				}
+				httputil.NewSingleHostReverseProxy(must(t, s.url)).ServeHTTP(w, r)
+			}))
+			t.Cleanup(early.Close)
+			ptl := s.atTerminal(t, "pair", "--name=phone", "--url="+early.URL)
+			ptl.says(t, fmt.Sprintf(`answers %d: Traefik [^\n]* Trying for 10s\.`, status))
+			ptl.says(t, linkShown)
 		})
 	}
 }

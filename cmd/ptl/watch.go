@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -18,7 +19,7 @@ import (
 const (
 	// interval is between two questions.
 	interval = time.Second
-	// patience is how long a site may be out of reach before a code is shown.
+	// patience is how long Traefik may at least not see the code.
 	patience = 10 * time.Second
 	// anew begins a line again.
 	anew = "\r\x1b[K"
@@ -29,25 +30,27 @@ var errInterrupted = command.Errorf(command.Interrupted, "interrupted: the code 
 // awaitSeen waits until one Traefik has seen the code on the list. Before, whoever used it would be refused.
 func (i *invitation) awaitSeen(ctx context.Context, c *command.Console) error {
 	refresh := i.place.middleware.Policy.Refresh
-	until := time.Now().Add(max(patience, 3*refresh+2*time.Second))
-	noted := false
+	began, said := time.Now(), ""
 	for {
+		text := fmt.Sprintf("Waiting until Traefik sees the new terminal, up to %s", refresh)
 		use, err := i.place.site.Ask(ctx, i.watch)
 		var trouble *site.Trouble
 		switch {
 		case ctx.Err() != nil:
 			return errInterrupted
-		case errors.As(err, &trouble) && (!trouble.MayPass || time.Now().After(until)):
+		case errors.As(err, &trouble) && time.Since(began) >= trouble.Patience:
 			return command.Errorf(command.Site, "%s", trouble)
-		case err == nil && use.State != pairing.Unknown:
+		case trouble != nil:
+			text = fmt.Sprintf("%s. Trying for %s", trouble, trouble.Patience)
+		case use.State != pairing.Unknown:
 			return nil
-		case err == nil && time.Now().After(until):
+		case time.Since(began) > max(patience, 3*refresh+2*time.Second):
 			return command.Errorf(command.Site, "Traefik answers, and does not see the new terminal in %s: is that the file that the middleware %s reads?"+
 				" (A file that is mounted by itself stays the old one: mount its folder. Another secret than Traefik's looks the same: compare secretFile.)", i.file.Path, i.place.middleware.Name)
 		}
-		if !noted && !i.options.JSON {
-			c.Notef("Waiting until Traefik sees the new terminal, up to %s.\n", refresh)
-			noted = true
+		if said != text && !i.options.JSON {
+			c.Notef("%s.\n", text)
+			said = text
 		}
 		wait(ctx, interval)
 	}

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/getportal/ptlauth/cmd/command"
@@ -22,6 +23,10 @@ import (
 const (
 	// timeout bounds one question.
 	timeout = 5 * time.Second
+	// starting is how long Traefik may need until it answers for its routers.
+	starting = 10 * time.Second
+	// listening is how long nobody may listen: between a Traefik that is started and its port are moments.
+	listening = 3 * time.Second
 	// maxAnswer bounds what is read of an answer, in bytes.
 	maxAnswer = 64 << 10
 )
@@ -78,14 +83,14 @@ type Use struct {
 // Trouble is that a site does not answer as it should.
 type Trouble struct {
 	text string
-	// MayPass reports that it may be otherwise in a moment.
-	MayPass bool
+	// Patience is for how long it may be otherwise in a moment; 0: not without a person.
+	Patience time.Duration
 }
 
 func (t *Trouble) Error() string { return t.text }
 
-func troublef(mayPass bool, format string, values ...any) error {
-	return &Trouble{text: fmt.Sprintf(format, values...), MayPass: mayPass}
+func troublef(patience time.Duration, format string, values ...any) error {
+	return &Trouble{text: fmt.Sprintf(format, values...), Patience: patience}
 }
 
 // Ask finds out what became of the codes that belong to a watch code. An error is a *Trouble.
@@ -94,7 +99,7 @@ func (s *Site) Ask(ctx context.Context, watch string) (*Use, error) {
 	form := url.Values{"watch": {watch}}.Encode()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(form))
 	if err != nil {
-		return nil, troublef(false, "%s", err)
+		return nil, troublef(0, "%s", err)
 	}
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	response, content, err := s.do(request)
@@ -118,7 +123,7 @@ func (s *Site) IsIn(ctx context.Context, cookie, token string) (bool, error) {
 	address := s.base.JoinPath(pairing.Me).String()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
-		return false, troublef(false, "%s", err)
+		return false, troublef(0, "%s", err)
 	}
 	request.AddCookie(&http.Cookie{Name: cookie, Value: token})
 	response, content, err := s.do(request)
@@ -160,15 +165,17 @@ func unreached(base *url.URL, err error) error {
 	var record tls.RecordHeaderError
 	switch {
 	case errors.As(err, &name) && name.IsNotFound:
-		return troublef(false, "there is no host %s, as far as this machine knows: look at `url` in ptl.yml", base.Hostname())
+		return troublef(0, "there is no host %s, as far as this machine knows: correct `url` in ptl.yml, or write --url=URL", base.Hostname())
 	case errors.As(err, &authority):
-		return troublef(false, "%s has a certificate of an authority that this machine does not know; if it is yours, SSL_CERT_FILE=PATH says where its certificate is", base.Host)
+		return troublef(0, "%s has a certificate of an authority that this machine does not know; if it is yours, SSL_CERT_FILE=PATH says where its certificate is", base.Host)
 	case errors.As(err, &host):
-		return troublef(true, "%s has a certificate for another name (Traefik shows its own until it has the right one)", base.Host)
+		return troublef(starting, "%s has a certificate for another name (Traefik shows its own until it has the right one)", base.Host)
 	case errors.As(err, &record), strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
-		return troublef(false, "%s does not speak HTTPS: write http:// in `url`, or another port", base.Host)
+		return troublef(0, "%s does not speak HTTPS: write http:// in `url`, or another port", base.Host)
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return troublef(listening, "%s does not answer, because nothing listens there (connection refused): start Traefik, or correct `url` in ptl.yml, or write --url=URL", base.Host)
 	}
-	return troublef(true, "%s does not answer: %s", base.Host, err)
+	return troublef(starting, "%s does not answer (%s): is that the site? If not, correct `url` in ptl.yml, or write --url=URL", base.Host, err)
 }
 
 // told says what an answer means that is not the middleware's.
@@ -177,11 +184,13 @@ func told(address string, response *http.Response) error {
 	location := response.Header.Get("Location")
 	switch {
 	case status >= 500 || status == http.StatusTooManyRequests:
-		return troublef(true, "%s answers %d: Traefik or the middleware is not ready (its log says why)", address, status)
+		return troublef(starting, "%s answers %d: Traefik or the middleware is not ready (its log says why)", address, status)
+	case status == http.StatusNotFound:
+		return troublef(starting, "%s answers 404: Traefik has no router for that host yet, or what answers is not Traefik (look at the router's rule, and at `url`)", address)
 	case status >= 300 && status < 400 && location != "":
-		return troublef(false, "%s leads to %s: write the address to which it leads into `url`", address, location)
+		return troublef(0, "%s leads to %s: write the address to which it leads into `url`", address, location)
 	case status == http.StatusOK:
-		return troublef(false, "%s is answered by something else than the middleware: look whether the router of that host has it, with pairing.enabled, and at `url`", address)
+		return troublef(0, "%s is answered by something else than the middleware: look whether the router of that host has it, with pairing.enabled, and at `url`", address)
 	}
-	return troublef(false, "%s answers %d: look whether the router of that host has the middleware, with pairing.enabled, and at `url`", address, status)
+	return troublef(0, "%s answers %d: look whether the router of that host has the middleware, with pairing.enabled, and at `url`", address, status)
 }

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/getportal/ptlauth/internal/pairing"
 )
@@ -50,7 +51,7 @@ func TestAsk(t *testing.T) {
 		status             int
 		location           string
 		state, trouble     string
-		mayPass            bool
+		patience           time.Duration
 	}{
 		{name: "waiting", status: 200, kind: "application/json", answer: `{"state":"waiting"}`, state: "waiting"},
 		{name: "used", status: 200, kind: "application/json; charset=utf-8", answer: `{"state":"used","at":1,"browser":"x"}`, state: "used"},
@@ -58,7 +59,8 @@ func TestAsk(t *testing.T) {
 		{name: "another program's JSON", status: 200, kind: "application/json", answer: `{"state":"fine"}`, trouble: "is answered by something else"},
 		{name: "a middleware that does not pair", status: 401, trouble: "answers 401: look whether the router of that host has the middleware"},
 		{name: "a redirect to https", status: 301, location: "https://chat.example.com/", trouble: "leads to https://chat.example.com/: write the address"},
-		{name: "a middleware that is not ready", status: 503, trouble: "is not ready", mayPass: true},
+		{name: "a middleware that is not ready", status: 503, trouble: "is not ready", patience: starting},
+		{name: "a Traefik that has not read its routers", status: 404, trouble: "answers 404: Traefik has no router for that host yet", patience: starting},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -85,8 +87,36 @@ func TestAsk(t *testing.T) {
 				return
 			}
 			var trouble *Trouble
-			if !errors.As(err, &trouble) || !strings.Contains(err.Error(), test.trouble) || trouble.MayPass != test.mayPass {
+			if !errors.As(err, &trouble) || !strings.Contains(err.Error(), test.trouble) || trouble.Patience != test.patience {
 				t.Errorf("got %v, %v", use, err)
+			}
+		})
+	}
+}
+
+// TestUnreached: why nobody answers, what to do, and for how long it may be otherwise in a moment.
+func TestUnreached(t *testing.T) {
+	closed := httptest.NewServer(nil)
+	closed.Close()
+	mute := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
+	defer mute.Close()
+	for _, test := range []struct {
+		name, address, trouble string
+		patience               time.Duration
+	}{
+		{"nobody listens", closed.URL, "nothing listens there (connection refused): start Traefik, or correct `url` in ptl.yml, or write --url=URL", listening},
+		{"who listens hangs up", mute.URL, "does not answer (EOF): is that the site?", starting},
+		{"no such host", "http://nobody.invalid", "correct `url` in ptl.yml, or write --url=URL", 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s, err := New(test.address, &pairing.Settings{Path: "/.ptl/"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = s.Ask(t.Context(), "W")
+			var trouble *Trouble
+			if !errors.As(err, &trouble) || !strings.Contains(err.Error(), test.trouble) || trouble.Patience != test.patience {
+				t.Errorf("the error is %v, with patience of %v", err, trouble)
 			}
 		})
 	}
