@@ -23,6 +23,7 @@ type explained struct {
 	claims claims // nil: they cannot be read
 	checks []Check
 	now    int64
+	flaw   string   // why its form failed; empty: it did not
 	flaws  []string // why claims failed
 }
 
@@ -75,6 +76,7 @@ func form(e *explained) {
 	if problem == token.NoKey {
 		problem = ""
 	}
+	e.flaw = problem
 	e.add("form", problem, "three segments, and a header without extensions")
 }
 
@@ -86,6 +88,10 @@ func signature(e *explained) {
 		return
 	}
 	_, problem := token.Signed(e.text, keys)
+	if problem != "" && problem == e.flaw {
+		e.leave("signature")
+		return
+	}
 	text := ""
 	for _, k := range keys {
 		if _, other := token.Signed(e.text, []*key.Key{k}); other == "" {
@@ -199,7 +205,10 @@ func contents(e *explained, place int) {
 		}
 	}
 	check := Check{Name: "claims", Result: Passed, Text: "a JSON object"}
-	if problem != "" {
+	switch {
+	case strings.Count(e.text, ".") != 2:
+		check = Check{Name: "claims", Result: Unasked}
+	case problem != "":
 		check = Check{Name: "claims", Result: Failed, Text: problem}
 	}
 	e.checks = append(e.checks[:place:place], append([]Check{check}, e.checks[place:]...)...)

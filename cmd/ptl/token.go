@@ -36,6 +36,9 @@ func newToken() *command.Command {
 
 func makeToken(c *command.Console, options *tokenOptions, arguments []string) error {
 	isNew := options.Name != "" || options.User != ""
+	if isNew && len(arguments) > 0 {
+		return command.Errorf(command.Usage, "both are given, the terminal %q of the list and --name or --user of a new one: leave out one of the two", arguments[0])
+	}
 	if isNew == (len(arguments) == 1) || len(arguments) > 1 {
 		return command.Errorf(command.Usage, "say for whom: ptl token TERMINAL, or, for a new one, ptl token --name=NAME")
 	}

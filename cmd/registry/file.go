@@ -30,7 +30,7 @@ type File struct {
 func (f *File) Read() (*List, error) {
 	content, err := os.ReadFile(f.Path)
 	if err != nil {
-		return nil, fmt.Errorf("the list of terminals cannot be read: %w", err)
+		return nil, unread(err)
 	}
 	l, err := Parse(content)
 	if err != nil {
@@ -39,12 +39,16 @@ func (f *File) Read() (*List, error) {
 	return l, nil
 }
 
+func unread(err error) error {
+	return fmt.Errorf("the list of terminals cannot be read: %w (registry in ptl.yml says where it is on this machine; an empty list is [])", err)
+}
+
 // Change has one ptl after the other change the list. It is as it was, or as it should be, whatever happens; when Change
 // returns without an error, it is on the disk.
 func (f *File) Change(ctx context.Context, change func(*List) error) error {
 	path, err := filepath.EvalSymlinks(f.Path)
 	if err != nil {
-		return fmt.Errorf("the list of terminals cannot be found: %w", err)
+		return unread(err)
 	}
 	unlock, err := lock(ctx, path)
 	if err != nil {

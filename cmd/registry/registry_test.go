@@ -79,7 +79,7 @@ func TestChangeRefused(t *testing.T) {
 	}
 	t.Run("there is none", func(t *testing.T) {
 		err := (&File{Path: filepath.Join(t.TempDir(), "none")}).Change(t.Context(), func(*List) error { return nil })
-		if err == nil || !strings.Contains(err.Error(), "cannot be found") {
+		if err == nil || !strings.Contains(err.Error(), "registry in ptl.yml says where it is") {
 			t.Errorf("the error is %v", err)
 		}
 	})

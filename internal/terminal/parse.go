@@ -85,6 +85,8 @@ func noList(content []byte) string {
 	}
 	line := lineAt(content, len(content)-len(start))
 	switch {
+	case start[0] == '{' && !isObject(start):
+		return flawIn(content, json.Unmarshal(content, &struct{}{}))
 	case start[0] == '{':
 		return notList + "line " + line + " begins an object: write [ before it and ] after it, if it is a terminal"
 	case start[0] == '<':
@@ -95,6 +97,13 @@ func noList(content []byte) string {
 		return notList + "line " + line + " does not begin with [ (YAML and other formats are not read)"
 	}
 	return ""
+}
+
+// isObject reports whether a content that begins as an object has a whole one there.
+func isObject(content []byte) bool {
+	var first json.RawMessage
+	err := json.NewDecoder(bytes.NewReader(content)).Decode(&first)
+	return err == nil
 }
 
 func isComment(c byte) bool {

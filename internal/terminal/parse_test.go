@@ -31,6 +31,9 @@ func TestParse(t *testing.T) {
 
 		{"nothing", "", "", "it is empty (a list with nobody in it is [])"},
 		{"null", "null", "", "line 1 does not begin with ["},
+		{"what begins as an object and is none", "\n{bad", "", "line 2 is no JSON: a quote"},
+		{"half an object", `{"id": "a"`, "", "it ends in line 1, before it is complete"},
+		{"terminals without brackets around them", `{"id": "a"}, {"id": "b"}`, "", "line 1 begins an object: write [ before it and ] after it"},
 		{"an object", "\n{\"detail\": \"Not Found\"}", "", "line 2 begins an object"},
 		{"a page", "<!doctype html>", "", "it is a page"},
 		{"YAML", "- id: abc123\n  name: phone\n", "", "line 1 does not begin with [ (YAML and other formats are not read)"},
