@@ -80,7 +80,7 @@ func takeCode(v *visit, a *attempt) {
 // whether it was kept.
 func letIn(v *visit, a *attempt, t *terminal.Terminal, nonce string) {
 	p := v.gate.policy
-	use := pairing.Take(t, nonce, pairing.Use{At: a.now, Browser: a.data.Browser, Address: a.from})
+	use := pairing.Take(t, nonce, pairing.Use{At: a.now, Browser: a.data.Browser, Address: a.from, Replaced: a.data.Paired})
 	if use == nil {
 		refuseCode(v, a)
 		return

@@ -82,13 +82,17 @@ func showDevice(v *visit) {
 	}
 	isRenewed := query.Get("renew") != ""
 	isHere := !strings.Contains(next, "://")
-	if next != "" && (isRenewed || isIn(o) && isHere) {
-		seeOther(v, next)
-		return
-	}
 	d := aboutVisitor(v)
 	d.Next = next
+	// Once, a person reads that the device before can be taken out.
+	if isIn(o) && !isRenewed {
+		d.Paired = pairing.Replaced(o.result.Terminal, pairing.Nonce(v.r))
+	}
 	switch {
+	case next != "" && (isRenewed || isIn(o) && isHere && d.Paired == ""):
+		seeOther(v, next)
+	case isIn(o) && d.Paired != "" && next != "":
+		show(v, http.StatusOK, page.Device, d)
 	case isIn(o) && next != "":
 		leadOn(v, d)
 	case isIn(o):

@@ -292,6 +292,7 @@ func TestPairing(t *testing.T) {
 		w.says("first", "second", "ola")
 		w.looks("replace")
 		w.submit()
+		w.says("Until now it was paired as", "first")
 		s.greets(t, w, "ola")
 	})
 

@@ -29,8 +29,10 @@ type Use struct {
 	At      int64  // in seconds since 1970
 	Browser string // "Chrome on Android"
 	Address string // where it came from, as far as Traefik knows
-	nonce   string // hashed
-	ends    int64
+	// Replaced is the name of the device as which the browser was paired before; empty: none.
+	Replaced string
+	nonce    string // hashed
+	ends     int64
 }
 
 // spent are the pairings whose code was taken, by Terminal.Pairing. They live through reloads.
@@ -136,6 +138,18 @@ func State(keys []*key.Key, r *terminal.Registry, watch string) (string, *Use) {
 		return Waiting, nil
 	}
 	return Taken, use
+}
+
+// Replaced is as which device a browser was paired until it took that terminal's code; empty:
+// as none, or it was another browser.
+func Replaced(t *terminal.Terminal, nonce string) string {
+	spent.mutex.Lock()
+	defer spent.mutex.Unlock()
+	use := spent.uses[t.Pairing]
+	if use == nil || t.Pairing == "" || nonce == "" || use.nonce != hashed(nonce) {
+		return ""
+	}
+	return use.Replaced
 }
 
 func hashed(nonce string) string {
