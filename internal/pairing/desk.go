@@ -18,6 +18,9 @@ const (
 	// spentFor is for how long after its end a pairing is remembered, in seconds: whoever
 	// pairs asks what became of it.
 	spentFor = 600
+	// againFor is for how long a browser whose answer was lost gets it again, in seconds. Another
+	// app below the same domain can plant a nonce that it knows, and may learn the code later.
+	againFor = 60
 	// maxNonce bounds what is looked at as a nonce, in bytes.
 	maxNonce = 64
 	// nonceCookie tells the browser that has taken a code from others.
@@ -70,22 +73,29 @@ func find(keys []*key.Key, r *terminal.Registry, kind Kind, code string) *termin
 	return found
 }
 
-// IsFree reports whether a terminal's code may still be taken by whoever has that nonce.
-func IsFree(t *terminal.Terminal, nonce string) bool {
+// IsFree reports whether a terminal's code may be taken at that time, in seconds since 1970, by
+// whoever has that nonce.
+func IsFree(t *terminal.Terminal, nonce string, now int64) bool {
 	spent.mutex.Lock()
 	defer spent.mutex.Unlock()
 	use := spent.uses[t.Pairing]
-	return use == nil || nonce != "" && use.nonce == hashed(nonce) // guard: a code is good once
+	return use == nil || nonce != "" && isSame(use, hashed(nonce), now) // guard: a code is good once
+}
+
+// isSame reports whether it is the browser again that has taken a code a moment ago.
+func isSame(use *Use, nonce string, now int64) bool {
+	return use.nonce == nonce && now-use.At <= againFor
 }
 
 // Take takes a terminal's code for whoever has that nonce. It returns how it was taken, by the
-// same one perhaps before, whose answer was lost; nil: by another, or it cannot be taken now.
+// same one perhaps a moment before, whose answer was lost; nil: by another, or it cannot be
+// taken now.
 func Take(t *terminal.Terminal, nonce string, u Use) *Use {
 	spent.mutex.Lock()
 	defer spent.mutex.Unlock()
 	use := spent.uses[t.Pairing]
 	u.nonce = hashed(nonce)
-	if use != nil && use.nonce != u.nonce {
+	if use != nil && !isSame(use, u.nonce, u.At) {
 		return nil
 	}
 	if use != nil {
