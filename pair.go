@@ -67,7 +67,7 @@ func takeCode(v *visit, a *attempt) {
 	}
 	switch {
 	case !a.isSure:
-		pairing.GiveNonce(v.w, v.r)
+		pairing.ChangeNonce(v.w, v.r, t)
 		show(v, http.StatusOK, page.Confirm, a.data)
 	case nonce == "": // guard: no code is spent on a browser that keeps no cookies
 		show(v, http.StatusForbidden, page.NotKept, a.data)
