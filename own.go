@@ -122,7 +122,7 @@ func leadHome(v *visit) {
 	location := pairing.Address(s, r)
 	scheme, _, _ := strings.Cut(location, "://")
 	root := scheme + "://" + address.Host(r, scheme)
-	next := pairing.Next(s, r, r.URL.Query().Get("next"))
+	next := pairing.Next(s, r, pairing.Query(r).Get("next"))
 	if next == "" || strings.HasPrefix(next, "/") {
 		next = root + "/" + strings.TrimPrefix(next, "/")
 	}

@@ -41,7 +41,7 @@ func newAttempt(v *visit, fields url.Values) *attempt {
 func showPairing(v *visit) {
 	pairing.GiveNonce(v.w, v.r)
 	d := aboutPairing(v)
-	d.Next = pairing.Next(v.gate.policy.Pairing, v.r, v.r.URL.Query().Get("next"))
+	d.Next = pairing.Next(v.gate.policy.Pairing, v.r, pairing.Query(v.r).Get("next"))
 	show(v, http.StatusOK, page.Pair, d)
 }
 
@@ -55,7 +55,7 @@ func takeCode(v *visit, a *attempt) {
 	world := v.outcome.snapshot
 	t := pairing.Find(world.Keys, world.Registry, a.code, a.now)
 	nonce := pairing.Nonce(v.r)
-	if t == nil || !pairing.IsFree(t, nonce) {
+	if t == nil || !pairing.IsFree(t, nonce, a.now) {
 		refuseCode(v, a)
 		return
 	}
@@ -67,7 +67,7 @@ func takeCode(v *visit, a *attempt) {
 	}
 	switch {
 	case !a.isSure:
-		pairing.GiveNonce(v.w, v.r)
+		pairing.ChangeNonce(v.w, v.r, t)
 		show(v, http.StatusOK, page.Confirm, a.data)
 	case nonce == "": // guard: no code is spent on a browser that keeps no cookies
 		show(v, http.StatusForbidden, page.NotKept, a.data)

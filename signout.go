@@ -72,7 +72,7 @@ func tellMe(v *visit) {
 // page that was wanted, once it is seen that the browser has kept the cookie.
 func showDevice(v *visit) {
 	o := v.outcome
-	query := v.r.URL.Query()
+	query := pairing.Query(v.r)
 	next := pairing.Next(v.gate.policy.Pairing, v.r, query.Get("next"))
 	if v.gate.renews && isIn(o) {
 		setDue(v.gate, v.r, o)

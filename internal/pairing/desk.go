@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"net/http"
+	"regexp"
+	"strings"
 	"sync"
 
 	"github.com/getportal/ptlauth/internal/key"
@@ -18,8 +20,11 @@ const (
 	// spentFor is for how long after its end a pairing is remembered, in seconds: whoever
 	// pairs asks what became of it.
 	spentFor = 600
-	// maxNonce bounds what is looked at as a nonce, in bytes.
-	maxNonce = 64
+	// againFor is for how long a browser whose answer was lost gets it again, in seconds. Another
+	// app below the same domain can plant a nonce that it knows, and may learn the code later.
+	againFor = 60
+	// maxNonces bounds how many nonces of one request are looked at.
+	maxNonces = 16
 	// nonceCookie tells the browser that has taken a code from others.
 	nonceCookie = "ptl-pairing"
 )
@@ -72,22 +77,29 @@ func find(keys []*key.Key, r *terminal.Registry, kind Kind, code string) *termin
 	return found
 }
 
-// IsFree reports whether a terminal's code may still be taken by whoever has that nonce.
-func IsFree(t *terminal.Terminal, nonce string) bool {
+// IsFree reports whether a terminal's code may be taken at that time, in seconds since 1970, by
+// whoever has that nonce.
+func IsFree(t *terminal.Terminal, nonce string, now int64) bool {
 	spent.mutex.Lock()
 	defer spent.mutex.Unlock()
 	use := spent.uses[t.Pairing]
-	return use == nil || nonce != "" && use.nonce == hashed(nonce) // guard: a code is good once
+	return use == nil || nonce != "" && isSame(use, hashed(nonce), now) // guard: a code is good once
+}
+
+// isSame reports whether it is the browser again that has taken a code a moment ago.
+func isSame(use *Use, nonce string, now int64) bool {
+	return use.nonce == nonce && now-use.At <= againFor
 }
 
 // Take takes a terminal's code for whoever has that nonce. It returns how it was taken, by the
-// same one perhaps before, whose answer was lost; nil: by another, or it cannot be taken now.
+// same one perhaps a moment before, whose answer was lost; nil: by another, or it cannot be
+// taken now.
 func Take(t *terminal.Terminal, nonce string, u Use) *Use {
 	spent.mutex.Lock()
 	defer spent.mutex.Unlock()
 	use := spent.uses[t.Pairing]
 	u.nonce = hashed(nonce)
-	if use != nil && use.nonce != u.nonce {
+	if use != nil && !isSame(use, u.nonce, u.At) {
 		return nil
 	}
 	if use != nil {
@@ -157,21 +169,39 @@ func hashed(nonce string) string {
 	return string(sum[:])
 }
 
-// Nonce is the one that the request's browser was given; empty: none.
+var nonces = regexp.MustCompile(nonceCookie + "=[^;]*")
+
+// Nonce is what tells the request's browser from others; empty: nothing does. Of several
+// cookies of the name, all count: another app below the same domain can plant some, which it
+// knows, but cannot take away ours.
 func Nonce(r *http.Request) string {
-	cookie, err := r.Cookie(nonceCookie)
-	if err != nil || len(cookie.Value) > maxNonce {
+	found := nonces.FindAllString(strings.Join(r.Header["Cookie"], ";"), maxNonces+1)
+	if len(found) > maxNonces {
 		return ""
 	}
-	return cookie.Value
+	return strings.Join(found, ";") // guard: a planted nonce alone gets no answer again
 }
 
 // GiveNonce has a browser that has none keep one for a quarter of an hour. Without a path it
 // is sent back to the own pages alone, wherever a proxy has put them.
 func GiveNonce(w http.ResponseWriter, r *http.Request) {
-	if Nonce(r) != "" {
-		return
+	if Nonce(r) == "" {
+		addNonce(w, r)
 	}
+}
+
+// ChangeNonce gives a browser that may take a terminal's code a new one, unless it has taken
+// the code with the one that it has.
+func ChangeNonce(w http.ResponseWriter, r *http.Request, t *terminal.Terminal) {
+	spent.mutex.Lock()
+	use := spent.uses[t.Pairing]
+	spent.mutex.Unlock()
+	if use == nil { // guard: no code is taken with a nonce that others may have planted
+		addNonce(w, r)
+	}
+}
+
+func addNonce(w http.ResponseWriter, r *http.Request) {
 	bytes := make([]byte, 16)
 	_, err := rand.Read(bytes)
 	if err != nil {

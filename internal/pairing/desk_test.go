@@ -45,6 +45,31 @@ func TestOneOfManyTakesACode(t *testing.T) {
 	}
 }
 
+func TestALostAnswerIsGivenAgainForAMinute(t *testing.T) {
+	emptyDesk(t)
+	one := &terminal.Terminal{ID: "k7p2x9", Pairing: "watch", Ends: 5000}
+	for _, test := range []struct {
+		name, nonce string
+		at          int64
+		want        bool
+	}{
+		{"the first browser takes the code", "planted", 1000, true},
+		{"and again at once, with the same answer", "planted", 1001, true},
+		{"also a minute later", "planted", 1060, true},
+		{"then not, whoever knows its nonce", "planted", 1061, false},
+		{"nor until the code ends", "planted", 4999, false},
+		{"another browser never", "another", 1001, false},
+	} {
+		if free := IsFree(one, test.nonce, test.at); free != test.want {
+			t.Errorf("%s: it is told that the code is free: %t", test.name, free)
+		}
+		use := Take(one, test.nonce, Use{At: test.at})
+		if (use != nil) != test.want || use != nil && use.At != 1000 {
+			t.Errorf("%s: got %+v", test.name, use)
+		}
+	}
+}
+
 func TestSpentCodesAreBounded(t *testing.T) {
 	emptyDesk(t)
 	now := time.Now().Unix()

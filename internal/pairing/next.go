@@ -11,11 +11,23 @@ import (
 // maxNext bounds the address of a page that was wanted, in bytes.
 const maxNext = 4096
 
+// maxQuery bounds the query that is read, in bytes: escaping triples a page's address.
+const maxQuery = 16 << 10
+
+// Query returns the fields of an own path's query; none where it is longer than any of ours.
+func Query(r *http.Request) url.Values {
+	if len(r.URL.RawQuery) > maxQuery { // guard: of a long query nothing is read
+		return nil
+	}
+	return r.URL.Query()
+}
+
 // Next is where a visitor goes on to, of what a request asks for: a reference within its own
 // origin, as it stands; or, with `pairing.host`, an address of a host below the domain. Empty:
 // there is none, or it leads elsewhere.
 func Next(s *Settings, r *http.Request, text string) string {
 	if text == "" || len(text) > maxNext ||
+		text[0] == '#' || // guard: a place on the page that leads on leads back to it
 		isOdd(text) { // guard: nobody is led to what browsers take for another site
 		return ""
 	}
