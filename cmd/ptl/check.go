@@ -6,17 +6,19 @@ import (
 
 	"github.com/getportal/ptlauth/cmd/command"
 	"github.com/getportal/ptlauth/cmd/review"
+	"github.com/getportal/ptlauth/cmd/settings"
 )
 
 type checkOptions struct {
 	Except string `description:"What is not to be found, with commas between: the words that stand before a finding."`
 	JSON   bool   `description:"Write what was found as JSON, for programs."`
+	settings.Site
 }
 
 func newCheck() *command.Command {
 	o := &checkOptions{}
-	long := "Reads what configures Traefik and the apps behind it: dynamic and static configurations in YAML and TOML, compose files with their labels, manifests of Kubernetes, values of Traefik's Helm chart. Of a folder it reads what may be one of these; without an argument, this folder. What one file says counts for the others, so name them together. It opens nothing that they mention, and asks nobody.\n\n" +
-		"It finds each mistake of a ptlauth middleware, as the middleware itself would report it at its start, with file and line; and what works and is unwise, of which each has a word that --except takes:\n"
+	long := "Reads what configures Traefik and the apps behind it: dynamic and static configurations in YAML and TOML, compose files with their labels, manifests of Kubernetes, values of Traefik's Helm chart. Of a folder it reads what may be one of these; without an argument, this folder. What one file says counts for the others, so name them together. It opens nothing that they mention, and asks nobody. Where ptl.yml is found, or options say the same, it also looks at the files that are named there: the middleware's, the secret and the list of terminals on this machine.\n\n" +
+		"It finds each mistake of a ptlauth middleware, as the middleware itself would report it at its start, with file and line; and what is unwise, or wrong on this machine alone, of which each has a word that --except takes:\n"
 	for _, one := range review.Unwise {
 		long += "\n- " + one.Kind + ": " + one.About
 	}
@@ -49,24 +51,43 @@ func check(c *command.Console, o *checkOptions, arguments []string) error {
 	if len(paths) == 0 {
 		return command.Errorf(command.Usage, "there is nothing to check in %s: no file ends in .yml, .yaml or .toml", strings.Join(arguments, " "))
 	}
+	paths = withDynamic(paths, &o.Site)
 	findings, err := review.Files(paths)
 	if err != nil {
 		return command.Errorf(command.Failed, "%s", err)
 	}
+	var looked []string
+	if !slices.Contains(except, review.NamedFile) {
+		var more []review.Finding
+		more, looked = named(&o.Site, findings)
+		findings = append(findings, more...)
+	}
 	findings = slices.DeleteFunc(findings, func(f review.Finding) bool { return slices.Contains(except, f.Kind) })
-	if o.JSON {
-		if err := writeJSON(c, append([]review.Finding{}, findings...)); err != nil {
-			return err
-		}
-	} else {
-		for _, f := range findings {
-			c.Printf("%s\n", f)
-		}
+	if err := tell(c, o, findings); err != nil {
+		return err
+	}
+	if !namesFiles(&o.Site) {
+		noteUnseen(c)
 	}
 	if len(findings) > 0 {
 		return command.Errorf(command.Refused, "found %d in %d %s", len(findings), len(paths), plural(len(paths), "file"))
 	}
-	c.Notef("Nothing found in %d %s.\n", len(paths), plural(len(paths), "file"))
+	also := ""
+	if len(looked) > 0 {
+		also = ", nor in " + strings.Join(looked, " and ")
+	}
+	c.Notef("Nothing found in %d %s%s.\n", len(paths), plural(len(paths), "file"), also)
+	return nil
+}
+
+// tell writes what was found, for a person or a program.
+func tell(c *command.Console, o *checkOptions, findings []review.Finding) error {
+	if o.JSON {
+		return writeJSON(c, append([]review.Finding{}, findings...))
+	}
+	for _, f := range findings {
+		c.Printf("%s\n", f)
+	}
 	return nil
 }
 

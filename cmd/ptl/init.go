@@ -2,11 +2,13 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/rand"
 	"embed"
 	"encoding/base64"
 	"errors"
 	"io/fs"
+	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -25,7 +27,7 @@ var initFiles embed.FS
 const pluginVersion = "v0.1.0"
 
 type initOptions struct {
-	URL   string `description:"Where the site will be, as a browser asks for it, such as https://chat.example.com. With http:// it is one on a LAN, without a certificate."`
+	URL   string `description:"Where the site will be, as a browser asks for it, such as https://chat.example.com. With http:// it is one on a LAN, without a certificate, and may have a port."`
 	Owner string `description:"Whose the secret and the list shall be, where Traefik does not run as root: a number, or two with a colon between, as in user: of a compose file."`
 }
 
@@ -40,6 +42,7 @@ func newInit() *command.Command {
 		Examples: []command.Example{
 			{Line: "ptl init site --url=https://chat.example.com", Says: "A site with a name, and a certificate of Let's Encrypt:"},
 			{Line: "ptl init site --url=http://nas.lan", Says: "One on a LAN, without a certificate:"},
+			{Line: "ptl init site --url=http://127.0.0.1:8080", Says: "One to try it on this machine:"},
 		},
 		Options: options,
 		Run:     func(c *command.Console, arguments []string) error { return initialize(c, options, arguments) },
@@ -50,9 +53,9 @@ func initialize(c *command.Console, options *initOptions, arguments []string) er
 	if len(arguments) != 1 {
 		return command.Errorf(command.Usage, "say where: ptl init DIR")
 	}
-	u, err := url.Parse(options.URL)
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.Port() != "" || strings.Trim(u.Path, "/") != "" || u.User != nil {
-		return command.Errorf(command.Usage, "url is %q, and should be as a browser asks for the site, without a path and a port: https://chat.example.com", options.URL)
+	u, err := siteURL(options.URL)
+	if err != nil {
+		return err
 	}
 	user, group, err := ownerOf(options.Owner)
 	if err != nil {
@@ -62,7 +65,10 @@ func initialize(c *command.Console, options *initOptions, arguments []string) er
 	if err := os.MkdirAll(seen, 0o755); err != nil {
 		return err
 	}
-	values := map[string]any{"URL": u.Scheme + "://" + u.Host, "Host": u.Host, "Secure": u.Scheme == "https", "Version": pluginVersion}
+	values := map[string]any{
+		"URL": u.Scheme + "://" + u.Host, "Host": strings.TrimSuffix(u.Host, ":"+u.Port()), "Port": cmp.Or(u.Port(), "80"),
+		"Secure": u.Scheme == "https", "Version": pluginVersion,
+	}
 	secret, list := filepath.Join(seen, "secret"), filepath.Join(seen, "terminals.json")
 	steps := []struct {
 		path string
@@ -85,10 +91,44 @@ func initialize(c *command.Console, options *initOptions, arguments []string) er
 			c.Printf("%s\n", step.path)
 		}
 	}
+	if u.Scheme == "http" && !isOwn(u.Hostname()) {
+		c.Notef("Without https, whoever listens in the network between sees the cookies, and can use them: let that be a LAN which you trust.\n")
+	}
 	if options.Owner == "" {
 		return nil
 	}
 	return errors.Join(os.Chown(secret, user, group), os.Chown(list, user, group))
+}
+
+// siteURL reads where the site will be, and says which part of it cannot be.
+func siteURL(address string) (*url.URL, error) {
+	u, err := url.Parse(address)
+	objection := ""
+	switch {
+	case err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "":
+		objection = "it should begin with https:// or http://, and have a host"
+	case u.User != nil:
+		objection = "it should have no name and no password before the host"
+	case strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
+		objection = "it should have no path, and nothing else behind the host: the whole host is the site's"
+	case u.Scheme == "https" && u.Port() == "443", u.Scheme == "http" && u.Port() == "80":
+		u.Host = strings.TrimSuffix(u.Host, ":"+u.Port()) // as browsers write it
+	case u.Scheme == "https" && u.Port() != "":
+		objection = "with https it should have no port: Let's Encrypt looks for the site at 443 before it gives a certificate"
+	}
+	if port, err := strconv.Atoi(cmp.Or(u.Port(), "80")); objection == "" && (err != nil || port < 1 || port > 65535) {
+		objection = "its port should be a number from 1 to 65535"
+	}
+	if objection != "" {
+		return nil, command.Errorf(command.Usage, "url is %q, and should be as a browser asks for the site, such as https://chat.example.com: %s", address, objection)
+	}
+	return u, nil
+}
+
+// isOwn reports whether a host is this machine, as itself knows it.
+func isOwn(host string) bool {
+	ip := net.ParseIP(host)
+	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
 }
 
 // ownerOf reads USER or USER:GROUP.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,13 +13,21 @@ import (
 
 // TestInit: what it makes is what the middleware and `ptl check` want, and what is there stays.
 func TestInit(t *testing.T) {
-	for _, address := range []string{"https://chat.example.com", "http://nas.lan"} {
+	for _, address := range []string{"https://chat.example.com", "http://nas.lan", "http://127.0.0.1:8080"} {
 		t.Run(address, func(t *testing.T) {
 			s := &testSite{dir: t.TempDir()}
-			said, _ := s.run(t, command.Done, "init", "mine", "--url="+address)
+			said, remark := s.run(t, command.Done, "init", "mine", "--url="+address)
+			if strings.Contains(remark, "whoever listens in the network") != (address == "http://nas.lan") {
+				t.Errorf("remarked is %q", remark)
+			}
 			s.dir = filepath.Join(s.dir, "mine")
 			if strings.Count(said, "\n") != 5 {
 				t.Errorf("said is\n%s", said)
+			}
+			u := must(t, address)
+			compose := s.read(t, "compose.yml")
+			if !strings.Contains(compose, "rule: Host(`"+u.Hostname()+"`)") || u.Scheme == "http" && !strings.Contains(compose, `["`+cmp.Or(u.Port(), "80")+`:80"]`) {
+				t.Errorf("compose.yml is\n%s", compose)
 			}
 			secret := s.read(t, "ptlauth/secret")
 			info, err := os.Stat(s.path("ptlauth/secret"))
@@ -48,7 +57,10 @@ func TestInit(t *testing.T) {
 	t.Run("mistakes", func(t *testing.T) {
 		s := &testSite{dir: t.TempDir()}
 		for argument, want := range map[string]string{
-			"--url=chat.example.com": "url is \"chat.example.com\"", "--url=https://example.com/chat": "without a path and a port",
+			"--url=chat.example.com": "url is \"chat.example.com\"", "--url=ftp://example.com": "begin with https:// or http://",
+			"--url=https://example.com/chat": "should have no path", "--url=http://example.com/?x": "should have no path",
+			"--url=https://ann:secret@example.com": "no password before the host",
+			"--url=https://example.com:8443":       "Let's Encrypt looks for the site at 443", "--url=http://example.com:99999": "from 1 to 65535",
 			"--owner=me": "should be one number, or two",
 		} {
 			if _, notes := s.run(t, command.Usage, "init", "mine", argument); !strings.Contains(notes, want) {

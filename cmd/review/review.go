@@ -42,7 +42,10 @@ func (f Finding) String() string {
 // Mistake is the kind of what does not work: the middleware answers 503, or Traefik drops it.
 const Mistake = "mistake"
 
-// Unwise are the kinds of what works, with what they are about.
+// NamedFile is the kind of what ptl finds in the files of this machine that ptl.yml names.
+const NamedFile = "named-file"
+
+// Unwise are the kinds of what works, or does not on this machine alone, with what they are about.
 var Unwise = []struct{ Kind, About string }{
 	{"inline-secret", "a secret stands in the configuration, which Traefik's API and its log at DEBUG show"},
 	{"terminals-any", "every good token is admitted, and none ends by itself"},
@@ -54,6 +57,7 @@ var Unwise = []struct{ Kind, About string }{
 	{"unguarded-router", "a router leads to the same app as another one, without the middleware"},
 	{"published-port", "an app behind the middleware can be reached past Traefik"},
 	{"single-file", "a file is mounted alone, so that Traefik goes on seeing the old one when it is replaced"},
+	{NamedFile, "a file that ptl.yml names is missing on this machine, or not as it should be"},
 }
 
 // review is what was read so far.

@@ -1,7 +1,9 @@
 package settings
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"strings"
@@ -25,10 +27,16 @@ type Middleware struct {
 // Find returns the middleware that the settings name. Its own mistakes are errors: what it would not accept, ptl does not
 // guess.
 func Find(site *Site) (*Middleware, error) {
+	if site.Dynamic == "" && site.ConfigFile == "" {
+		return nil, command.Errorf(command.Usage, "it is not said which middleware it is, and there is no ptl.yml in %s: cd to the folder where it is, or write --configFile=PATH (ptl init makes one)", Searched())
+	}
 	if site.Dynamic == "" {
 		return nil, command.Errorf(command.Usage, "it is not said which middleware it is: write `dynamic` into ptl.yml, the path of Traefik's file with its configuration (ptl init makes both)")
 	}
 	all, err := review.Middlewares(site.Dynamic)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+		return nil, command.Errorf(command.Usage, "the middleware's configuration cannot be read: %s (dynamic in ptl.yml says where it is on this machine)", err)
+	}
 	if err != nil {
 		return nil, command.Errorf(command.Usage, "%s", err)
 	}
@@ -114,21 +122,28 @@ func nameOf(options map[string]any, name string) string {
 	return ""
 }
 
-// Key returns the secret that tokens are made with: the first one that the middleware has.
-func (m *Middleware) Key() (*key.Key, error) {
+// Signs reports whether it has a secret to make tokens with.
+func (m *Middleware) Signs() bool { return m.first() != nil }
+
+// first is the entry of the first secret among its keys, to be changed as one likes; nil: it has none.
+func (m *Middleware) first() map[string]any {
 	top := option.Open(&option.Report{}, "", m.Options)
-	first := map[string]any{"secretFile": top.Text("secretFile", "")}
-	if !top.Has("secretFile") {
-		first = nil
-		keys, _ := m.Options[nameOf(m.Options, "keys")].([]any)
-		for _, one := range keys {
-			entry, isMap := one.(map[string]any)
-			if isMap && (nameOf(entry, "secret") != "" || nameOf(entry, "secretFile") != "" || nameOf(entry, "secretEnv") != "") {
-				first = maps.Clone(entry)
-				break
-			}
+	if top.Has("secretFile") {
+		return map[string]any{"secretFile": top.Text("secretFile", "")}
+	}
+	keys, _ := m.Options[nameOf(m.Options, "keys")].([]any)
+	for _, one := range keys {
+		entry, isMap := one.(map[string]any)
+		if isMap && (nameOf(entry, "secret") != "" || nameOf(entry, "secretFile") != "" || nameOf(entry, "secretEnv") != "") {
+			return maps.Clone(entry)
 		}
 	}
+	return nil
+}
+
+// Key returns the secret that tokens are made with: the first one that the middleware has.
+func (m *Middleware) Key() (*key.Key, error) {
+	first := m.first()
 	if first == nil {
 		return nil, command.Errorf(command.Usage, "the middleware %s has no secret to make tokens with (public keys verify, and sign nothing): give it a secretFile", m.Name)
 	}

@@ -33,6 +33,27 @@ const prefix = "PTL_"
 // places are where ptl.yml is looked for, in this order: as Traefik looks for its own file, and in this folder first.
 var places = []string{"./ptl", "$XDG_CONFIG_HOME/ptl", "$HOME/.config/ptl", "/etc/ptl/ptl"}
 
+// Searched are the places where ptl.yml is looked for, as a sentence has them, with this machine's folders.
+func Searched() string {
+	var folders []string
+	for _, place := range places {
+		folder := filepath.Dir(os.ExpandEnv(place))
+		if folder == "." {
+			here, err := os.Getwd()
+			if err != nil {
+				here = "this folder"
+			}
+			folder = here
+		}
+		isUnset := strings.HasPrefix(place, "$") && !filepath.IsAbs(os.ExpandEnv(strings.Split(place, "/")[0]))
+		if !isUnset && !slices.Contains(folders, folder) {
+			folders = append(folders, folder)
+		}
+	}
+	last := len(folders) - 1
+	return strings.Join(folders[:last], ", ") + " or " + folders[last]
+}
+
 // Load fills in a command's options, and returns its arguments. An option goes before a variable, and that before a file.
 func Load(c *command.Command, args []string) ([]string, error) {
 	flags, arguments, err := split(c, args)

@@ -81,6 +81,29 @@ func TestLoad(t *testing.T) {
 
 const secret = "one secret of a middleware, which is long enough for HS512 as well, or not?"
 
+// TestSearched: a newcomer is told the folders of this machine, each once.
+func TestSearched(t *testing.T) {
+	t.Chdir(t.TempDir())
+	here, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct{ name, home, xdg, want string }{
+		{"a home", "/home/ann", "", here + ", /home/ann/.config or /etc/ptl"},
+		{"another folder for settings", "/home/ann", "/home/ann/settings", here + ", /home/ann/settings, /home/ann/.config or /etc/ptl"},
+		{"the same one, said", "/home/ann", "/home/ann/.config", here + ", /home/ann/.config or /etc/ptl"},
+		{"no home, as in a container", "", "", here + " or /etc/ptl"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Setenv("HOME", test.home)
+			t.Setenv("XDG_CONFIG_HOME", test.xdg)
+			if got := Searched(); got != test.want {
+				t.Errorf("got %s, want %s", got, test.want)
+			}
+		})
+	}
+}
+
 // TestFind: which middleware it is, and with which files and which secret on this machine.
 func TestFind(t *testing.T) {
 	const one = "http: {middlewares: {auth: {plugin: {ptlauth: {terminals: {file: /there/list}, "
@@ -104,7 +127,9 @@ func TestFind(t *testing.T) {
 		{name: "one chosen of several", dynamic: one + "secretFile: DIR/secret}}}, b: {plugin: {ptlauth: {x: y}}}}}", site: Site{Middleware: "Auth@file"}, registry: "/there/list", key: "HS256"},
 		{name: "one that is not there", dynamic: one + "secretFile: DIR/secret}}}}}", site: Site{Middleware: "other"}, bad: "has no middleware \"other\": it has auth"},
 		{name: "none there", dynamic: "http: {}", bad: "has no middleware of ptlauth in it"},
-		{name: "no file", bad: "it is not said which middleware it is"},
+		{name: "no file", bad: "it is not said which middleware it is, and there is no ptl.yml in /"},
+		{name: "a ptl.yml that names no file", site: Site{ConfigFile: "ptl.yml"}, bad: "it is not said which middleware it is: write `dynamic` into ptl.yml"},
+		{name: "a file that is not there", site: Site{Dynamic: "missing.yml"}, bad: "missing.yml: no such file or directory (dynamic in ptl.yml says where it is on this machine)"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			dir := t.TempDir()

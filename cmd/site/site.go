@@ -44,7 +44,7 @@ func New(address string, s *pairing.Settings) (*Site, error) {
 		address = "https://" + s.Host
 	}
 	if address == "" {
-		return nil, command.Errorf(command.Usage, "it is not said where the site is: write `url` into ptl.yml, such as https://chat.example.com")
+		return nil, command.Errorf(command.Usage, "it is not said where the site is: write `url` into ptl.yml, or --url=URL, such as https://chat.example.com")
 	}
 	base, err := url.Parse(address)
 	if err != nil || base.Scheme != "https" && base.Scheme != "http" || base.Host == "" || base.User != nil {
