@@ -24,6 +24,7 @@ type Screen struct {
 	cmd      *exec.Cmd
 	terminal *os.File
 	exited   chan struct{}
+	drained  chan struct{} // all of its text is read
 
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -33,7 +34,7 @@ type Screen struct {
 func NewScreen(t *testing.T, dir string, env []string, words ...string) *Screen {
 	t.Helper()
 	// The shell finds programs where this environment says, and not this process's.
-	s := &Screen{cmd: exec.Command("sh", append([]string{"-c", `exec "$@"`, "sh"}, words...)...), exited: make(chan struct{})}
+	s := &Screen{cmd: exec.Command("sh", append([]string{"-c", `exec "$@"`, "sh"}, words...)...), exited: make(chan struct{}), drained: make(chan struct{})}
 	s.cmd.Dir, s.cmd.Env = dir, env
 	terminal, err := pty.StartWithSize(s.cmd, &pty.Winsize{Rows: 50, Cols: 120})
 	if err != nil {
@@ -47,6 +48,7 @@ func NewScreen(t *testing.T, dir string, env []string, words ...string) *Screen 
 	})
 	go func() {
 		_, _ = s.readFrom(terminal)
+		close(s.drained)
 	}()
 	go func() {
 		_ = s.cmd.Wait()
@@ -125,6 +127,11 @@ func (s *Screen) End(t *testing.T, within time.Duration) int {
 	case <-s.exited:
 	case <-time.After(within):
 		t.Fatalf("it is still there after %s:\n%s", within, s.Text())
+	}
+	// What it wrote last may not be read yet; what it has started may still have the screen.
+	select {
+	case <-s.drained:
+	case <-time.After(2 * time.Second):
 	}
 	return s.cmd.ProcessState.ExitCode()
 }
