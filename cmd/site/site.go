@@ -186,7 +186,7 @@ func told(address string, response *http.Response) error {
 	case status >= 500 || status == http.StatusTooManyRequests:
 		return troublef(starting, "%s answers %d: Traefik or the middleware is not ready (its log says why)", address, status)
 	case status == http.StatusNotFound:
-		return troublef(starting, "%s answers 404: Traefik has no router for that host yet, or what answers is not Traefik (look at the router's rule, and at `url`)", address)
+		return troublef(starting, "%s answers 404: Traefik has no router for that host yet, or the router has no middleware with pairing.enabled, or what answers is not Traefik (look at the router, and at `url`)", address)
 	case status >= 300 && status < 400 && location != "":
 		return troublef(0, "%s leads to %s: write the address to which it leads into `url`", address, location)
 	case status == http.StatusOK:

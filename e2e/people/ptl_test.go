@@ -332,8 +332,8 @@ func certify(t *testing.T, file string) string {
 func (o *operator) meetTrouble(t *testing.T) {
 	o.write(t, "other.json", "[]")
 	for _, test := range []struct{ name, option, want string }{
-		{"a router without the middleware", "--url=http://" + o.balancer + "/bare", "answers 404: look whether the router of that host has the middleware"},
-		{"a host that no router is for", "--url=http://localhost:" + strings.TrimPrefix(o.balancer, "127.0.0.1:"), "answers 404: look whether the router"},
+		{"a router without the middleware", "--url=http://" + o.balancer + "/bare", "or the router has no middleware with pairing.enabled"},
+		{"a host that no router is for", "--url=http://localhost:" + strings.TrimPrefix(o.balancer, "127.0.0.1:"), "answers 404: Traefik has no router for that host yet"},
 		{"a port where nobody listens", "--url=http://127.0.0.1:1", "127.0.0.1:1 does not answer"},
 		{"a certificate for another name", "--url=https://localhost" + strings.TrimPrefix(o.proxies[0].Addr("websecure"), "127.0.0.1"), "has a certificate for another name"},
 		{"a list that Traefik does not read", "--registry=other.json", "Traefik answers, and does not see the new terminal"},
