@@ -9,6 +9,7 @@ import (
 	"github.com/getportal/ptlauth/internal/extractor"
 	"github.com/getportal/ptlauth/internal/header"
 	"github.com/getportal/ptlauth/internal/origin"
+	"github.com/getportal/ptlauth/internal/pairing"
 )
 
 // byCookie is the way of a request where its Cookie line alone decides: what claims an
@@ -59,8 +60,7 @@ func byCookie(g *gate) http.Handler {
 // same reason.
 func byCookieOrOwn(g *gate) http.Handler {
 	next := g.next
-	rules := g.rules
-	own := g.policy.Pairing.Path
+	own := pairing.Paths(g.policy.Pairing)
 	stripper := g.stripper
 	harmless := stripper.Harmless
 	fails := stripper.Fails
@@ -69,8 +69,8 @@ func byCookieOrOwn(g *gate) http.Handler {
 		r.Trailer = nil
 		h := r.Header
 		if h.WriteSubset(fails, harmless) != nil && header.Clean(stripper, h) ||
-			strings.HasPrefix(r.URL.Path, own) { // guard: what was remembered answers no own path
-			serveSlow(g, w, r, access.Find(rules, r))
+			own[r.URL.Path] { // guard: what was remembered answers no own path
+			serveFound(g, w, r)
 			return
 		}
 		cookie := h["Cookie"]
@@ -91,8 +91,18 @@ func byCookieOrOwn(g *gate) http.Handler {
 				return
 			}
 		}
-		act(g, w, r, decideOrdinary(g, r, access.Find(rules, r)))
+		actFound(g, w, r)
 	})
+}
+
+// serveFound and actFound find the rule, where the handler has no use for it: each expression
+// less there is a slot less in every request.
+func serveFound(g *gate, w http.ResponseWriter, r *http.Request) {
+	serveSlow(g, w, r, access.Find(g.rules, r))
+}
+
+func actFound(g *gate, w http.ResponseWriter, r *http.Request) {
+	act(g, w, r, decideOrdinary(g, r, access.Find(g.rules, r)))
 }
 
 // byPath is the way of a request where the path decides too. It repeats byCookie, where

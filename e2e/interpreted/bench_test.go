@@ -92,7 +92,7 @@ func everyKind(b *testing.B) []*kind {
 	plain := map[string]any{"secretFile": file(b, "secret", secret), "terminals": "any"}
 	public := map[string]any{"secretFile": plain["secretFile"], "terminals": "any", "paths": []any{map[string]any{"prefix": "/public", "access": "public"}}}
 	gate := build(b, Options{}, plain)
-	list := file(b, "list.json", `[{"id": "abc123", "name": "phone", "user": "you@example.com"}]`)
+	list := file(b, "list.json", `[{"id": "abc123"}]`)
 	pairing := build(b, Options{}, map[string]any{"secretFile": plain["secretFile"], "terminals": map[string]any{"file": list}, "pairing": true})
 	gates := build(b, Options{}, public)
 	portal := build(b, Options{}, map[string]any{"secretFile": plain["secretFile"], "terminals": "any", "portal": map[string]any{"id": "abcdef123"}, "apps": map[string]any{"directory": apps(b)}})

@@ -30,10 +30,10 @@ type plant struct{ function, condition string }
 const bomb = `[{"id": "planted"}]`
 
 var (
-	inDecide = plant{"ptlauth.decide", `r.Header.Get("Panic") != ""`}
+	inDecide = plant{"ptlauth.decideOrdinary", `r.Header.Get("Panic") != ""`}
 	inVerify = plant{"token.Signed", "len(text) > 1000"}
 	inNew    = plant{"ptlauth.build", `name == "planted@file"`}
-	inParse  = plant{"terminal.parse", `strings.Contains(string(content), "planted")`}
+	inParse  = plant{"terminal.Parse", `strings.Contains(string(content), "planted")`}
 	inFetch  = plant{"source.maxAge", `control == "planted"`}
 	inRenew  = plant{"cache.Renew", "version != c.version && len(c.keys) > 0"}
 	inIsGood = plant{"ptlauth.isGood", "s != nil"}

@@ -129,6 +129,15 @@ const (
 	Me     = "me"        // who the visitor is, for programs
 )
 
+// Paths are all own paths.
+func Paths(s *Settings) map[string]bool {
+	all := map[string]bool{}
+	for _, name := range []string{Device, Pair, Used, Out, Me} {
+		all[s.Path+name] = true
+	}
+	return all
+}
+
 // NotOwn is what Own returns for a path that is the app's.
 const NotOwn = "-"
 
