@@ -35,8 +35,9 @@ type Options struct {
 
 // Plugin is a loaded plugin: one interpreter, as in one Traefik.
 type Plugin struct {
-	alias   string
-	builder *plugins.Builder
+	alias    string
+	builder  *plugins.Builder
+	building sync.Mutex
 }
 
 // loading guards what Load changes for the whole process.
@@ -81,8 +82,11 @@ func Load(options Options) (*Plugin, error) {
 	return &Plugin{alias: alias, builder: builder}, nil
 }
 
-// New makes a middleware from a configuration as it comes out of one of Traefik's providers.
+// New makes a middleware from a configuration as it comes out of one of Traefik's providers, one after the other, as Traefik
+// does: a type switch that two goroutines reach first at once is a data race inside Yaegi.
 func (p *Plugin) New(ctx context.Context, next http.Handler, config map[string]any, name string) (http.Handler, error) {
+	p.building.Lock()
+	defer p.building.Unlock()
 	constructor, err := p.builder.Build(p.alias, config, name)
 	if err != nil {
 		return nil, err
