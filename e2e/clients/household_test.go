@@ -1,0 +1,188 @@
+// Package clients lets the programs of a household through to their apps: each is real, and is told what ptl prints.
+package clients
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/getportal/ptlauth/e2e/issuer"
+	"github.com/getportal/ptlauth/e2e/poll"
+	"github.com/getportal/ptlauth/e2e/program"
+	"github.com/getportal/ptlauth/e2e/source"
+	"github.com/getportal/ptlauth/e2e/traefik"
+	"github.com/getportal/ptlauth/e2e/traefik/traefiktest"
+	"github.com/getportal/ptlauth/e2e/visitor"
+)
+
+// refresh is how long a change of the list takes at most; it is ptlauth's default.
+const refresh = 2 * time.Second
+
+// app is what runs behind a middleware of its own.
+type app struct {
+	addr    string // where it listens
+	options string // YAML: the middleware's, beside those that ptl init writes
+}
+
+// household is a folder that ptl init has made, and a Traefik that sees it, with each app at two entry points.
+type household struct {
+	dir         string
+	environment []string // in which a shell finds ptl
+	proxy       *traefik.Traefik
+	authority   string // the file of the certificate that is shown over HTTPS, which nobody knows by itself
+}
+
+// newHousehold returns a household with these apps, by their middlewares' names.
+func newHousehold(t *testing.T, apps map[string]app) *household {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("compiles ptl, and starts Traefik")
+	}
+	h := &household{dir: t.TempDir(), environment: program.WithPtl(t)}
+	h.run(t, h.environment, 0, "ptl", "init", ".", "--url=http://127.0.0.1")
+	file := filepath.Join(h.dir, "ptlauth", "dynamic.yml")
+	written, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	certificate, key := issuer.Certificate(t, "127.0.0.1")
+	h.authority = certificate
+	middlewares, routers, services, entryPoints := map[string]any{}, map[string]any{}, map[string]any{}, map[string]any{}
+	for name, app := range apps {
+		middlewares[name] = middlewareOf(t, strings.ReplaceAll(string(written), "/etc/ptlauth/", h.dir+"/ptlauth/"), app.options)
+		routers[name] = map[string]any{"rule": "PathPrefix(`/`)", "entryPoints": []string{name}, "middlewares": []string{name}, "service": name}
+		routers[name+"-tls"] = map[string]any{"rule": "PathPrefix(`/`)", "entryPoints": []string{name + "-tls"}, "middlewares": []string{name}, "service": name, "tls": map[string]any{}}
+		services[name] = map[string]any{"loadBalancer": map[string]any{"servers": []map[string]string{{"url": "http://" + app.addr}}}}
+		entryPoints[name] = map[string]string{"address": "127.0.0.1:0"}
+		entryPoints[name+"-tls"] = map[string]string{"address": "127.0.0.1:0"}
+	}
+	// What ptl reads is what Traefik reads.
+	source.Replace(t, file, asYAML(t, map[string]any{"http": map[string]any{"middlewares": middlewares}}))
+	h.proxy = traefiktest.Start(t, traefik.Options{
+		Static: asYAML(t, map[string]any{"entryPoints": entryPoints}),
+		Dynamic: asYAML(t, map[string]any{
+			"http": map[string]any{"middlewares": middlewares, "routers": routers, "services": services},
+			"tls":  map[string]any{"stores": map[string]any{"default": map[string]any{"defaultCertificate": map[string]string{"certFile": certificate, "keyFile": key}}}},
+		}),
+	})
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(strings.Join(h.proxy.LogLines("plugin-ptlauth"), "\n"))
+		}
+	})
+	return h
+}
+
+// middlewareOf is the middleware that ptl init has written, with more options.
+func middlewareOf(t *testing.T, written, options string) map[string]any {
+	t.Helper()
+	configuration := struct {
+		HTTP struct {
+			Middlewares map[string]struct {
+				Plugin map[string]map[string]any
+			}
+		}
+	}{}
+	more := map[string]any{}
+	if err := errors.Join(yaml.Unmarshal([]byte(written), &configuration), yaml.Unmarshal([]byte(options), &more)); err != nil {
+		t.Fatal(err)
+	}
+	all := configuration.HTTP.Middlewares["auth"].Plugin["ptlauth"]
+	if len(all) == 0 {
+		t.Fatalf("ptl init has written\n%s", written)
+	}
+	maps.Copy(all, more)
+	return map[string]any{"plugin": map[string]any{"ptlauth": all}}
+}
+
+func asYAML(t *testing.T, value any) string {
+	t.Helper()
+	text, err := yaml.Marshal(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// url is where an app is, over HTTP or HTTPS, without a slash at its end.
+func (h *household) url(app, scheme string) string {
+	if scheme == "https" {
+		return "https://" + h.proxy.Addr(app+"-tls")
+	}
+	return "http://" + h.proxy.Addr(app)
+}
+
+// run runs a program in the household's folder, which must end so (-1: with any code but 0), and returns what it says.
+func (h *household) run(t *testing.T, environment []string, want int, words ...string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	// The shell finds programs where this environment says, and not this process's.
+	cmd := exec.CommandContext(ctx, "sh", append([]string{"-c", `exec "$@"`, "sh"}, words...)...)
+	cmd.Dir, cmd.Env = h.dir, environment
+	out, err := cmd.CombinedOutput()
+	if got := cmd.ProcessState.ExitCode(); got != want && (want != -1 || got <= 0) {
+		t.Errorf("%s ends with %d (%v), want %d:\n%s", strings.Join(words, " "), got, err, want, out)
+	}
+	return string(out)
+}
+
+// ptl runs ptl for the middleware of an app, and returns what it says.
+func (h *household) ptl(t *testing.T, app string, words ...string) string {
+	t.Helper()
+	words = append([]string{"ptl", words[0], "--middleware=" + app}, words[1:]...)
+	if words[1] != "token" || slices.ContainsFunc(words, func(word string) bool { return strings.HasPrefix(word, "--for") }) {
+		words = append(words, "--url="+h.url(app, "http"))
+	}
+	return h.run(t, h.environment, 0, words...)
+}
+
+// letIn puts a terminal with this name on the list, and returns its token when it is let in.
+func (h *household) letIn(t *testing.T, app, name, user string) string {
+	t.Helper()
+	lines := strings.Split(strings.TrimSpace(h.ptl(t, app, "token", "--name="+name, "--user="+user)), "\n")
+	token := lines[len(lines)-1]
+	h.await(t, app, token)
+	return token
+}
+
+// await waits until a token is taken.
+func (h *household) await(t *testing.T, app, token string) {
+	t.Helper()
+	poll.Until(t, refresh+3*time.Second, func() string {
+		if status, text := visitor.Ask(t, h.url(app, "http"), "", http.Header{"Cookie": {"authorization=" + token}}); status == http.StatusUnauthorized {
+			return fmt.Sprintf("%s answers %d: %.100s", app, status, text)
+		}
+		return ""
+	})
+}
+
+// throwOut takes a terminal off the list, and returns when ptl says that it is out.
+func (h *household) throwOut(t *testing.T, app, name string) {
+	t.Helper()
+	began := time.Now()
+	if said := h.ptl(t, app, "unpair", name); !strings.Contains(said, "is out.") {
+		t.Errorf("ptl unpair says %q", said)
+	}
+	if took := time.Since(began); took > refresh+2*time.Second {
+		t.Errorf("ptl unpair has taken %s", took)
+	}
+}
+
+// desk is the environment of a program that knows nothing of this machine, but for what is said.
+func desk(t *testing.T, variables ...string) []string {
+	t.Helper()
+	home := t.TempDir()
+	return append([]string{"HOME=" + home, "PATH=" + os.Getenv("PATH"), "LANG=C.UTF-8", "TZ=UTC", "TERM=dumb"}, variables...)
+}
