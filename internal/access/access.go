@@ -339,8 +339,8 @@ type Set struct {
 	Mark *http.Response
 }
 
-// Values renders a rule's headers for a visitor. A problem, the second result, means
-// that the request must be denied.
+// Values renders a rule's headers for a visitor. An empty one is left out: an anonymous visitor
+// has no user. A problem, the second result, means that the request must be denied.
 func Values(rule *Rule, v *identity.Visitor) (*Set, string) {
 	set := &Set{}
 	anonymous := v == identity.Anonymous

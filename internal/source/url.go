@@ -77,7 +77,8 @@ func IsURL(s *Source) bool {
 }
 
 // Again asks a URL out of turn, at most once in 30 s, because somebody needs what it may
-// have by now. It returns what there is to wait for, whoever made it ask.
+// have by now, as where a token has an unknown kid. It returns what there is to wait for,
+// whoever made it ask.
 func Again(s *Source) context.Context {
 	now := time.Now()
 	s.mutex.Lock()
