@@ -12,6 +12,10 @@ import (
 	"github.com/getportal/ptlauth/internal/pairing"
 )
 
+// noValues is what a decision's values are appended to, so that each request has its own. A
+// conversion in its place would be another slot.
+var noValues []string
+
 // byCookie is the way of a request where its Cookie line alone decides: what claims an
 // identity is taken out, then the decision about it is found again, or made.
 //
@@ -39,7 +43,7 @@ func byCookie(g *gate) http.Handler {
 			known, ok := decisions.Load(cookie[0])
 			if ok {
 				d := known.(*cache.Decision)
-				values := append([]string(nil), d.Values...)
+				values := append(noValues, d.Values...)
 				for i, name := range d.Names {
 					h[name] = values[i : i+1 : i+1]
 				}
@@ -78,7 +82,7 @@ func byCookieOrOwn(g *gate) http.Handler {
 			known, ok := decisions.Load(cookie[0])
 			if ok {
 				d := known.(*cache.Decision)
-				values := append([]string(nil), d.Values...)
+				values := append(noValues, d.Values...)
 				for i, name := range d.Names {
 					h[name] = values[i : i+1 : i+1]
 				}
@@ -141,7 +145,7 @@ func byPath(g *gate) http.Handler {
 			known, ok := decisions.Load(key)
 			if ok {
 				d := known.(*cache.Decision)
-				values := append([]string(nil), d.Values...)
+				values := append(noValues, d.Values...)
 				for i, name := range d.Names {
 					h[name] = values[i : i+1 : i+1]
 				}
