@@ -39,7 +39,7 @@ func Need(t *testing.T, program, debianPackage string) string {
 	return ""
 }
 
-// Spawn runs a program until the test ends, and returns when it listens.
+// Spawn runs a program until the test ends, and returns when it listens: at host:port, or at a socket's path.
 func Spawn(t *testing.T, listens, program string, args ...string) {
 	t.Helper()
 	output, err := os.Create(filepath.Join(t.TempDir(), "output"))
@@ -63,7 +63,11 @@ func Spawn(t *testing.T, listens, program string, args ...string) {
 		_ = cmd.Wait()
 	})
 	poll.Until(t, 30*time.Second, func() string {
-		conn, err := net.DialTimeout("tcp", listens, time.Second)
+		network := "tcp"
+		if filepath.IsAbs(listens) {
+			network = "unix"
+		}
+		conn, err := net.DialTimeout(network, listens, time.Second)
 		if err != nil {
 			said, _ := os.ReadFile(output.Name())
 			return fmt.Sprintf("%s does not listen: %v\n%s", program, err, said)
