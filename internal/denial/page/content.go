@@ -1,205 +1,130 @@
 package page
 
 import (
+	"bytes"
 	"html"
 	"regexp"
 	"strings"
+	"sync"
+	"text/template"
 )
 
-// words are those of one page.
-type words struct {
-	title, text, next string
-}
+// layout is what stands on a page under its title: .Name's page, in the words .T, of .D. Nothing
+// from outside is written here: it is filled in at the end, where places such as {site} stand.
+const layout = `
+{{- define "paragraph"}}{{with .}}<p>{{.}}</p>
+{{end}}{{end}}
 
-// content is what stands on a page under its title.
-func content(t texts, name Name, d *Data) string {
-	w := words{title: t[string(name)+".title"], text: t[string(name)+".text"], next: t[string(name)+".next"]}
-	top := "<h1>" + w.title + "</h1>\n" + paragraph(w.text)
-	switch name {
-	case Refused, Unpaired:
-		return top + waysIn(t, w, d) + obstacle(t, d)
-	case Nobody:
-		return top + first(t, w, d)
-	case Pair:
-		return top + inApp(t, d) + alreadyPaired(t, d) + form(t, d, " autofocus") + noScript(t) + code(d)
-	case Wrong:
-		return top + paragraph(w.next) + form(t, d, ` autofocus aria-invalid="true"`) + code(d)
-	case Slow:
-		return top + paragraph(w.next) + form(t, d, "") + code(d)
-	case Confirm:
-		return top + facts(t, d) + alreadyPaired(t, d) + paragraph(w.next) + inApp(t, d) + confirm(t) + withScript
-	case NotKept:
-		return top + paragraph(w.next) + link("{base}pair", t["again"]) + obstacle(t, d)
-	case Device:
-		return top + facts(t, d) + wasPaired(t, d) + ways(t, d)
-	case LeaveAsk:
-		return top + paragraph(w.next) + press("out", "", t["signOut"]) + back("./", t["cancel"])
-	case Left, Deleted:
-		return top + paragraph(w.next) + link("{base}pair", t["again"])
-	}
-	return top + paragraph(w.next)
-}
+{{- define "notice"}}<p class="notice">{{.}}</p>
+{{end}}
 
-func paragraph(text string) string {
-	if text == "" {
-		return ""
-	}
-	return "<p>" + text + "</p>\n"
-}
+{{- define "in app"}}{{if .D.InApp}}{{template "notice" .T.inApp}}{{end}}{{end}}
 
-func notice(text string) string {
-	return `<p class="notice">` + text + "</p>\n"
-}
+{{- define "paired already"}}{{if .D.Paired}}{{template "notice" .T.alreadyPaired}}{{end}}{{end}}
 
-// isPairing reports whether devices are paired by a code.
-func isPairing(d *Data) bool {
-	return d.HasForm || d.PairURL != "" || d.Base != ""
-}
-
-// waysIn says how the device is paired.
-func waysIn(t texts, w words, d *Data) string {
-	switch {
-	case d.HasForm:
-		return paragraph(t["haveCode"]) + inApp(t, d) + form(t, d, "")
-	case isPlace(d.PairURL):
-		return paragraph(t["haveLink"]) + inApp(t, d) + link("{pairURL}", t["pair"])
-	}
-	return paragraph(w.next)
-}
-
-// first says how the first device is paired.
-func first(t texts, w words, d *Data) string {
-	if isPairing(d) {
-		return paragraph(t["firstByCode"]) + waysIn(t, w, d)
-	}
-	return paragraph(w.next)
-}
-
-func inApp(t texts, d *Data) string {
-	if d.InApp == "" {
-		return ""
-	}
-	return notice(t["inApp"])
-}
-
-func alreadyPaired(t texts, d *Data) string {
-	if d.Paired == "" {
-		return ""
-	}
-	return notice(t["alreadyPaired"])
-}
-
-func wasPaired(t texts, d *Data) string {
-	if d.Paired == "" {
-		return ""
-	}
-	return notice(t["wasPaired"])
-}
-
-// form asks for a code, which is looked at before anything happens. What more its field has
-// is ours.
-func form(t texts, d *Data, more string) string {
-	keeps := ""
-	if d.InApp != "" {
-		keeps = " data-keep" // Whoever opens this address in a real browser needs the code there.
-	}
-	return `<form method="post" action="{base}pair"` + keeps + `>
-<label for="code">` + t["code"] + `</label>
-<input id="code" name="code" value="{code}" required maxlength="128" autocomplete="off" autocapitalize="characters" autocorrect="off" spellcheck="false" enterkeyhint="go" aria-describedby="hint"` + more + `>
-<p id="hint">` + t["codeHint"] + `</p>
+{{- /* It asks for a code, which is looked at before anything happens. Whoever opens this address in a real browser, and
+not inside an app, needs the code there. */ -}}
+{{define "form"}}<form method="post" action="{base}pair"{{if .D.InApp}} data-keep{{end}}>
+<label for="code">{{.T.code}}</label>
+<input id="code" name="code" value="{code}" required maxlength="128" autocomplete="off" autocapitalize="characters" autocorrect="off" spellcheck="false" enterkeyhint="go" aria-describedby="hint"
+{{- if eq .Name "pair" "wrong"}} autofocus{{end}}{{if eq .Name "wrong"}} aria-invalid="true"{{end}}>
+<p id="hint">{{.T.codeHint}}</p>
 <input type="hidden" name="next" value="{next}">
-<button>` + t["look"] + `</button>
+<button>{{.T.look}}</button>
 </form>
-`
-}
+{{end}}
 
-// code moves the code from the link into the form, where there is none yet.
-func code(d *Data) string {
-	if d.Code != "" {
-		return ""
-	}
-	return withScript
-}
+{{- /* It moves the code from the link into the form, where there is none yet. */ -}}
+{{define "script"}}<script>` + script + `</script>
+{{end}}
 
-const withScript = "<script>" + script + "</script>\n"
+{{- define "code"}}{{if not .D.Code}}{{template "script"}}{{end}}{{end}}
 
-func noScript(t texts) string {
-	return "<noscript>" + paragraph(t["noScript"]) + "</noscript>\n"
-}
+{{- define "again"}}<p><a class="button" href="{base}pair">{{.T.again}}</a></p>
+{{end}}
 
-// confirm is the second press, the one that pairs.
-func confirm(t texts) string {
-	return press("pair", `<input type="hidden" name="code" value="{code}">
+{{- define "delete"}}<form method="post" action="{base}out">
+<input type="hidden" name="delete" value="{{end}}
+
+{{- define "facts"}}<dl>
+{{if .D.Terminal}}<div><dt>{{.T.device}}</dt><dd>{terminal}</dd></div>
+{{end}}{{if .D.User}}<div><dt>{{.T.user}}</dt><dd>{user}</dd></div>
+{{end}}{{if .D.Host}}<div><dt>{{.T.site}}</dt><dd>{site}</dd></div>
+{{end}}{{if .D.Browser}}<div><dt>{{.T.browser}}</dt><dd>{browser}</dd></div>
+{{end}}{{if .D.Since}}<div><dt>{{.T.since}}</dt><dd>{since}</dd></div>
+{{end}}</dl>
+{{end}}
+
+{{- /* How the device is paired. */ -}}
+{{define "ways in"}}
+{{- if .D.HasForm}}{{template "paragraph" .T.haveCode}}{{template "in app" .}}{{template "form" .}}
+{{- else if .CanPair}}{{template "paragraph" .T.haveLink}}{{template "in app" .}}<p><a class="button" href="{pairURL}">{{.T.pair}}</a></p>
+{{else}}{{template "paragraph" .Next}}{{end}}{{end}}
+
+{{- /* A cookie may keep the one of a pairing from being seen. */ -}}
+{{define "obstacle"}}
+{{- if and .D.Locked .IsPairing}}<h2>{{.T.locked}}</h2>
+{{template "paragraph" .T.lockedText}}{{template "delete"}}all">
+<button class="second">{{.T.deleteOne}}</button>
+</form>
+{{if .D.Secure}}{{template "paragraph" .T.deleteAllText}}{{template "delete"}}site">
+<button class="second">{{.T.deleteAll}}</button>
+</form>
+{{end}}{{end}}{{end -}}
+
+<h1>{{.Title}}</h1>
+{{template "paragraph" .Text}}
+{{- if eq .Name "refused" "unpaired"}}{{template "ways in" .}}{{template "obstacle" .}}
+{{- else if eq .Name "nobody"}}{{if .IsPairing}}{{template "paragraph" .T.firstByCode}}{{end}}{{template "ways in" .}}
+{{- else if eq .Name "pair"}}{{template "in app" .}}{{template "paired already" .}}{{template "form" .}}<noscript>{{template "paragraph" .T.noScript}}</noscript>
+{{template "code" .}}
+{{- else if eq .Name "confirm"}}{{template "facts" .}}{{template "paired already" .}}{{template "paragraph" .Next}}{{template "in app" .}}
+{{- /* The second press is the one that pairs. */ -}}
+<form method="post" action="{base}pair">
+<input type="hidden" name="code" value="{code}">
 <input type="hidden" name="next" value="{next}">
 <input type="hidden" name="do" value="pair">
-`, t["pair"]) + back("pair", t["cancel"])
+<button>{{.T.pair}}</button>
+</form>
+<p><a href="pair">{{.T.cancel}}</a></p>
+{{template "script"}}
+{{- else if eq .Name "device"}}{{template "facts" .}}{{if .D.Paired}}{{template "notice" .T.wasPaired}}{{end}}
+{{- if .CanGoOn}}<p><a class="button" href="{next}">{{.T.open}}</a></p>
+{{end}}<p><a href="out">{{.T.signOut}}</a></p>
+{{else}}{{template "paragraph" .Next}}
+{{- if eq .Name "wrong" "slow"}}{{template "form" .}}{{template "code" .}}
+{{- else if eq .Name "not kept"}}{{template "again" .}}{{template "obstacle" .}}
+{{- else if eq .Name "left" "deleted"}}{{template "again" .}}
+{{- else if eq .Name "leave ask"}}<form method="post" action="{base}out">
+<button>{{.T.signOut}}</button>
+</form>
+<p><a href="./">{{.T.cancel}}</a></p>
+{{end}}{{end}}</main>
+{{if .D.Contact}}<footer>
+{{template "paragraph" .T.contact}}</footer>
+{{end}}`
+
+// laidOut is the layout, which is read when somebody sees a page: a start is not to wait for it.
+var (
+	laidOut *template.Template
+	once    sync.Once
+)
+
+func layOut() {
+	laidOut = template.Must(template.New("page").Parse(layout))
 }
 
-// press is a button that does something at one of the own paths.
-func press(path, fields, label string) string {
-	return `<form method="post" action="{base}` + path + `">
-` + fields + "<button>" + label + "</button>\n</form>\n"
-}
-
-// link looks like a button, and only leads elsewhere.
-func link(address, label string) string {
-	return `<p><a class="button" href="` + address + `">` + label + "</a></p>\n"
-}
-
-func back(address, label string) string {
-	return `<p><a href="` + address + `">` + label + "</a></p>\n"
-}
-
-// ways lead from the page of this device to the site and out.
-func ways(t texts, d *Data) string {
-	out := back("out", t["signOut"])
-	if isPlace(d.Next) {
-		return link("{next}", t["open"]) + out
-	}
-	return out
-}
-
-// obstacle offers to delete a cookie that may keep the one of a pairing from being seen.
-func obstacle(t texts, d *Data) string {
-	if !d.Locked || !isPairing(d) {
-		return ""
-	}
-	one := "<h2>" + t["locked"] + "</h2>\n" + paragraph(t["lockedText"]) + second("all", t["deleteOne"])
-	if d.Secure {
-		return one + paragraph(t["deleteAllText"]) + second("site", t["deleteAll"])
-	}
-	return one
-}
-
-// second is a button that deletes cookies.
-func second(what, label string) string {
-	return `<form method="post" action="{base}out">
-<input type="hidden" name="delete" value="` + what + `">
-<button class="second">` + label + "</button>\n</form>\n"
-}
-
-// facts say whom the code, or the cookie, is for.
-func facts(t texts, d *Data) string {
-	list := fact(t["device"], "{terminal}", d.Terminal) + fact(t["user"], "{user}", d.User) +
-		fact(t["site"], "{site}", d.Host) + fact(t["browser"], "{browser}", d.Browser)
-	if d.Since != 0 {
-		list += fact(t["since"], "{since}", " ")
-	}
-	return "<dl>\n" + list + "</dl>\n"
-}
-
-func fact(label, place, value string) string {
-	if value == "" {
-		return ""
-	}
-	return "<div><dt>" + label + "</dt><dd>" + place + "</dd></div>\n"
-}
-
-func footer(t texts, d *Data) string {
-	if d.Contact == "" {
-		return ""
-	}
-	return "<footer>\n" + paragraph(t["contact"]) + "</footer>\n"
+// content is all of a page from its title on, with the places that are to be filled.
+func content(t texts, name Name, d *Data) string {
+	once.Do(layOut)
+	var text bytes.Buffer
+	_ = laidOut.Execute(&text, map[string]interface{}{
+		"Name": string(name), "T": t, "D": d,
+		"Title": t[string(name)+".title"], "Text": t[string(name)+".text"], "Next": t[string(name)+".next"],
+		"CanPair": isPlace(d.PairURL), "CanGoOn": isPlace(d.Next),
+		"IsPairing": d.HasForm || d.PairURL != "" || d.Base != "", // devices are paired by a code
+	})
+	return text.String()
 }
 
 // mail is an address as people give it.

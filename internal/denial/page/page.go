@@ -94,8 +94,7 @@ func document(t texts, name Name, d *Data) string {
 </head>
 <body>
 <main>
-`+emblem+content(t, name, d)+`</main>
-`+footer(t, d)+`</body>
+`+emblem+content(t, name, d)+`</body>
 </html>
 `, d)
 }
