@@ -21,7 +21,9 @@ type Command struct {
 	// Options points to a structure in which each field is an option, with its description as a tag; what is in it is
 	// the default. Where it embeds settings.Site, ptl.yml says the rest.
 	Options any
-	Run     func(c *Console, arguments []string) error
+	// Values are the words that an option takes, by its name, where there are not many.
+	Values map[string][]string
+	Run    func(c *Console, arguments []string) error
 }
 
 // Example is a line for a shell, and what it is for.

@@ -13,7 +13,8 @@ import (
 type Option struct {
 	Name        string // as it is written: secretFile, for --secretFile and PTL_SECRETFILE
 	Description string
-	Default     string // empty: none
+	Default     string   // empty: none
+	Values      []string // the words that it takes; nil: any
 	// IsSwitch reports that it takes no value.
 	IsSwitch bool
 	// IsSite reports that it says where things are, and so can stand in ptl.yml.
@@ -26,6 +27,9 @@ func OptionsOf(c *Command) []Option {
 		return nil
 	}
 	own, site := optionsIn(reflect.ValueOf(c.Options).Elem(), false)
+	for i := range own {
+		own[i].Values = c.Values[own[i].Name]
+	}
 	return append(own, site...)
 }
 

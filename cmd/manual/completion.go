@@ -58,7 +58,7 @@ func bash(p *Program) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# bash completion for %[1]s: source <(%[1]s completion bash)\n", p.Name)
 	fmt.Fprintf(&b, "_%s() {\n", p.Name)
-	b.WriteString(`    local current=${COMP_WORDS[COMP_CWORD]} command= flags= words= i
+	b.WriteString(`    local current=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} command= flags= words= i
     for ((i = 1; i < COMP_CWORD; i++)); do
         if [[ ${COMP_WORDS[i]} != -* ]]; then
             command=${COMP_WORDS[i]}
@@ -74,6 +74,19 @@ func bash(p *Program) string {
 			words = fmt.Sprintf("$(%s %s 2>/dev/null | cut -f 1)", p.Name, c.Lister)
 		}
 		fmt.Fprintf(&b, "        %s) flags=%s words=%s ;;\n", c.Name, quoted(strings.Join(flags(p, c), " ")), words)
+	}
+	b.WriteString(`    esac
+    # Bash takes the equals sign for a word of its own.
+    [[ $current == = ]] && current=
+    [[ $before == = ]] && before=${COMP_WORDS[COMP_CWORD-2]}
+    case $command$before in
+`)
+	for _, c := range p.Commands {
+		for _, o := range optionsOf(p, c) {
+			if len(o.Values) > 0 {
+				fmt.Fprintf(&b, "        %s--%s) words=%s ;;\n", c.Name, o.Name, quoted(strings.Join(o.Values, " ")))
+			}
+		}
 	}
 	b.WriteString(`    esac
     COMPREPLY=()
@@ -101,6 +114,9 @@ func fish(p *Program) string {
 			value := " -r"
 			if o.IsSwitch {
 				value = ""
+			}
+			if len(o.Values) > 0 {
+				value = " -x -a " + quoted(strings.Join(o.Values, " "))
 			}
 			fmt.Fprintf(&b, "complete -c %s -n %s -l %s%s -d %s\n", p.Name, where, o.Name, value, quoted(o.Description))
 		}
@@ -137,6 +153,9 @@ func zsh(p *Program) string {
 		fmt.Fprintf(&b, "        %s) _arguments", c.Name)
 		for _, o := range optionsOf(p, c) {
 			value := "=[" + forZsh(o.Description) + "]:value:_files"
+			if len(o.Values) > 0 {
+				value = "=[" + forZsh(o.Description) + "]:value:(" + strings.Join(o.Values, " ") + ")"
+			}
 			if o.IsSwitch {
 				value = "[" + forZsh(o.Description) + "]"
 			}

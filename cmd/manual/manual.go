@@ -41,6 +41,8 @@ type Command struct {
 // Option is a flag.
 type Option struct {
 	Name, Default, Description string
+	// Values are the words that it takes; none: any.
+	Values []string
 	// IsSwitch reports that it takes no value.
 	IsSwitch bool
 }

@@ -17,7 +17,7 @@ var sample = &manual.Program{
 	Commands: []manual.Command{
 		{
 			Name: "pair", Arguments: "[NAME]", Summary: "lets somebody's device in: at once", Description: "One.\n\n.Two.\n- a: b\n- c\n\nLast.", HasShared: true,
-			Options:  []manual.Option{{Name: "name", Description: "what it's called [or: not]"}, {Name: "json", Description: "for programs", IsSwitch: true}, {Name: "ends", Description: "until", Default: "10m"}},
+			Options:  []manual.Option{{Name: "name", Description: "what it's called [or: not]"}, {Name: "json", Description: "for programs", IsSwitch: true}, {Name: "ends", Description: "until", Default: "10m"}, {Name: "for", Description: "what", Values: []string{"davx5", "git"}}},
 			Examples: []manual.Entry{{Term: "sample pair --name='a b' | c", Meaning: "With a name"}},
 		},
 		{Name: "remove", Arguments: "ID", Summary: "throws somebody out", Lister: "list ids"},
@@ -36,12 +36,15 @@ func TestBash(t *testing.T) {
 		{"all commands", "sample ''", "completion pair remove"},
 		{"what the program itself lists", "sample remove k", "k7p2x9"},
 		{"all of that", "sample remove ''", "abc123 k7p2x9"},
-		{"a command's options", "sample pair --", "--ends= --help --json --name= --where="},
+		{"a command's options", "sample pair --", "--ends= --for= --help --json --name= --where="},
 		{"an option by its beginning", "sample pair --n", "--name="},
 		{"options after other words", "sample pair x --json --e", "--ends="},
 		{"nothing but files where an argument is free", "sample pair x", ""},
 		{"the words that an argument may be", "sample completion ''", "bash zsh"},
 		{"options before any command", "sample --", "--help"},
+		{"what an option takes", "sample pair --for = ", "davx5 git"},
+		{"what an option takes, by its beginning", "sample pair --for = d", "davx5"},
+		{"what an option takes, as a word of its own", "sample pair --for g", "git"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			out := run(t, "bash", "--norc", "-c", `compopt() { :; }; sample() { [[ $* == "list ids" ]] && printf "k7p2x9\ta phone\nabc123\ta tablet\n"; }; source "$1"; COMP_WORDS=(`+test.line+`); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _sample; printf '%s\n' "${COMPREPLY[@]}" | sort`, "bash", script)
@@ -58,6 +61,7 @@ func TestFish(t *testing.T) {
 	for _, test := range []struct{ name, line, want string }{
 		{"a command by its beginning", "sample p", "pair"},
 		{"an option by its beginning", "sample pair --n", "--name"},
+		{"what an option takes", "sample pair --for=d", "--for=davx5"},
 		{"the words that an argument may be", "sample completion ", "bash zsh"},
 		{"what the program itself lists", "sample remove k", "k7p2x9"},
 	} {

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/getportal/ptlauth/cmd/client"
 	"github.com/getportal/ptlauth/cmd/command"
 	"github.com/getportal/ptlauth/cmd/manual"
 	"github.com/getportal/ptlauth/cmd/settings"
@@ -41,6 +42,10 @@ func newCompletion() *command.Command {
 			if len(arguments) == 1 && arguments[0] == terminalWords {
 				return listWords(c, &o.Site)
 			}
+			if len(arguments) == 1 && arguments[0] == clientWords {
+				listClients(c)
+				return nil
+			}
 			if len(arguments) != 1 || manual.Completion(program(), arguments[0]) == "" {
 				return command.Errorf(command.Usage, "name one shell: %s", strings.Join(manual.Shells, ", "))
 			}
@@ -52,6 +57,16 @@ func newCompletion() *command.Command {
 
 // terminalWords has completion list what may stand for TERMINAL.
 const terminalWords = "terminals"
+
+// clientWords has completion list the programs that a token may be for.
+const clientWords = "clients"
+
+// listClients writes each program's name, and behind a tab its title.
+func listClients(c *command.Console) {
+	for _, one := range client.All {
+		c.Printf("%s\t%s\n", one.Name, one.Title)
+	}
+}
 
 // listWords writes each terminal's id, and behind a tab its name.
 func listWords(c *command.Console, site *settings.Site) error {
@@ -83,13 +98,13 @@ func program() *manual.Program {
 	for _, c := range commands() {
 		one := manual.Command{Name: c.Name, Arguments: c.Arguments, Summary: c.Short, Description: c.Long}
 		for _, o := range command.OptionsOf(c) {
-			option := manual.Option{Name: o.Name, Default: o.Default, Description: o.Description, IsSwitch: o.IsSwitch}
+			option := manual.Option{Name: o.Name, Default: o.Default, Description: o.Description, IsSwitch: o.IsSwitch, Values: o.Values}
 			if !o.IsSite {
 				one.Options = append(one.Options, option)
 				continue
 			}
 			one.HasShared = true
-			if !slices.Contains(p.Shared, option) {
+			if !slices.ContainsFunc(p.Shared, func(s manual.Option) bool { return s.Name == option.Name }) {
 				p.Shared = append(p.Shared, option)
 			}
 		}

@@ -1,0 +1,59 @@
+package client
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Form of a configuration: in which language the middleware is written.
+const (
+	YAML   = "yaml"
+	TOML   = "toml"
+	Labels = "labels"
+)
+
+// own is the header that we propose where none is named.
+const own = "X-Access-Token"
+
+// Lines are what a middleware's configuration must say, besides what it does, so that tokens that come in that way are
+// looked for.
+func (c Carriers) Lines(way Way, language, middleware string) string {
+	option, value := "basic", "true"
+	switch way {
+	case Bearer:
+		option, value = "header", strings.Join(slices.Concat(c.Headers, []string{authorization}), ",")
+	case Header:
+		option, value = "header", strings.Join(slices.Concat(c.Headers, []string{own}), ",")
+	case Cookie:
+		option, value = "cookie", "authorization"
+	}
+	switch language {
+	case Labels:
+		return fmt.Sprintf("traefik.http.middlewares.%s.plugin.ptlauth.token.%s: %q\n", middleware, option, value)
+	case TOML:
+		return fmt.Sprintf("[http.middlewares.%s.plugin.ptlauth.token]\n%s = %s\n", middleware, option, quoted(option, value))
+	}
+	return fmt.Sprintf("token:\n  %s: %s\n", option, value)
+}
+
+// quoted is a value in TOML.
+func quoted(option, value string) string {
+	if option == "basic" {
+		return value
+	}
+	return fmt.Sprintf("%q", value)
+}
+
+// Needs says what a program must be able to send in that way.
+func (w Way) Needs() string {
+	switch w {
+	case Basic:
+		return "the token as a password"
+	case Bearer:
+		return "the token in Authorization"
+	case Header:
+		return "the token in a header other than Authorization"
+	}
+	return "the token in a cookie"
+}
