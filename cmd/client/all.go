@@ -44,9 +44,10 @@ var All = []Client{
 	{Name: "cadaver", Title: "cadaver", Forms: []Form{{
 		Way: Basic, Where: "~/.netrc", Text: netrc, Then: "cadaver {{.URL}}",
 	}}},
-	{Name: "newsboat", Title: "newsboat", Forms: []Form{{
-		Way: Basic, Where: "~/.newsboat/urls", Text: "{{.Scheme}}://{{.User}}:{{.Token}}@{{.Host}}{{.Path}}\n", Then: "What follows the host is the feed's path.",
-	}}},
+	{Name: "newsboat", Title: "newsboat", Forms: []Form{
+		{Way: Basic, Where: "~/.newsboat/urls", Text: "{{.Scheme}}://{{.User}}:{{.Token}}@{{.Host}}{{.Path}}\n", Then: "What follows the host is the feed's path."},
+		{Way: Cookie, Where: "~/.newsboat/cookies.txt", Text: "# Netscape HTTP Cookie File\n{{.Name}}\tFALSE\t/\t{{if eq .Scheme \"https\"}}TRUE{{else}}FALSE{{end}}\t0\t{{.Cookie}}\t{{.Token}}\n", Then: "In ~/.newsboat/config: cookie-cache \"~/.newsboat/cookies.txt\"\nSo it also reads what wants a password of its own, as Miniflux does."},
+	}},
 	{Name: "git", Title: "git", Forms: []Form{
 		{Way: Basic, Where: "~/.git-credentials", Text: "{{.Scheme}}://{{.User}}:{{.Token}}@{{.Host}}\n", Then: "git config --global credential.{{.Scheme}}://{{.Host}}.helper store"},
 		{Way: Bearer, Where: gitConfig, Text: "[http \"{{.Scheme}}://{{.Host}}/\"]\n\textraHeader = \"Authorization: Bearer {{.Token}}\"\n"},
