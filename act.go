@@ -149,7 +149,7 @@ func use(g *gate, r *http.Request, o *outcome) activity.Use {
 func deny(g *gate, w http.ResponseWriter, r *http.Request, o *outcome) {
 	r.Header["Cookie"] = extractor.CookieWithout(o.found)
 	// Traefik's access log shows it as the one who asked.
-	r.URL.User = nil
+	r.URL.User = nil // guard: whom an address names is nobody
 	v := o.result
 	journal.Denial(g.denialPrefix, v.Status, r, v.LogReason)
 	denial.Write(w, r, v.Status, v.ErrorCode)

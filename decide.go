@@ -3,7 +3,7 @@ package ptlauth
 import (
 	"net/http"
 	"net/url"
-	"strings"
+	"regexp"
 	"sync/atomic"
 
 	"github.com/getportal/ptlauth/internal/access"
@@ -276,12 +276,20 @@ func newHeaders(g *gate, o *outcome) (*access.Set, string) {
 		return nil, problem
 	}
 	set.Mark = newMark(g.name, set) //nolint:bodyclose // it has none: it is a note for the next middleware.
-	// The line of an access log must stay one line, and its fields apart.
 	if header.ValueProblem(user) == "" {
-		set.User = url.User(strings.ReplaceAll(user, " ", "_"))
+		name := word(user) // guard: a name is one word in the access log
+		set.User = url.User(name)
 	}
 	return set, ""
 }
+
+// word is a user's name for the access log, whose line must stay one, and its fields apart.
+func word(user string) string {
+	return unfit.ReplaceAllStringFunc(user, url.PathEscape)
+}
+
+// unfit is white space, quotes, what cannot be seen, and %, so that no two names are one.
+var unfit = regexp.MustCompile(`[\pZ\pC"%]`)
 
 // newMark tells another middleware of the chain what this one has decided.
 func newMark(name string, set *access.Set) *http.Response {

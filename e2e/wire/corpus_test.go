@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -55,6 +56,7 @@ func testCorpus(t *testing.T, runtime, experimental string) {
 			Log: func() string { return unquoted(proxy.LogLines(`"plugin":"plugin-ptlauth"`, c.ID)) },
 		}
 	})
+	t.Run("the access log names whom each case says, and nobody else", func(t *testing.T) { wantUsers(t, proxy, all.For(runtime)) })
 	if t.Failed() {
 		t.Logf("Traefik's errors:\n%.4000s", strings.Join(proxy.LogLines(`"level":"error"`), "\n"))
 	}
@@ -89,4 +91,37 @@ func (c *configuration) text(t *testing.T) string {
 
 func unquoted(lines []string) string {
 	return strings.ReplaceAll(strings.Join(lines, "\n"), `\"`, `"`)
+}
+
+// wantUsers looks through the whole access log.
+func wantUsers(t *testing.T, proxy *traefik.Traefik, cases []*corpustest.Case) {
+	t.Helper()
+	named := map[string]map[string]bool{}
+	for text := range strings.Lines(proxy.AccessLog()) {
+		var line struct{ RouterName, ClientUsername string }
+		if err := json.Unmarshal([]byte(text), &line); err != nil {
+			t.Fatalf("%v: %.300s", err, text)
+		}
+		id := strings.TrimSuffix(line.RouterName, "@file")
+		if named[id] == nil {
+			named[id] = map[string]bool{}
+		}
+		named[id][line.ClientUsername] = true
+	}
+	for _, c := range cases {
+		want := c.Users()
+		if want == nil || named[c.ID] == nil {
+			continue // it does not say, or was not run
+		}
+		for user := range named[c.ID] {
+			if !want[user] {
+				t.Errorf("%s: it names %q", c, user)
+			}
+		}
+		for user := range want {
+			if user != corpustest.Nobody && !named[c.ID][user] {
+				t.Errorf("%s: it does not name %q", c, user)
+			}
+		}
+	}
 }

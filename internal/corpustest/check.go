@@ -20,6 +20,8 @@ type Target struct {
 	Recorder *Recorder
 	// Log returns what the case's middleware has logged since it was made.
 	Log func() string
+	// Asked takes the users whom an access log would name since the last time; nil: nobody looks at each request.
+	Asked func() []string
 }
 
 // shortest is the length from which on a text is looked for as a leak: a shorter one may stand anywhere.
@@ -95,6 +97,9 @@ func (c *Case) step(s Step, sockets []*socket, send send, e *expander, target Ta
 	x := &exchange{request: request, sent: slices.Clone(e.used), expect: e.expect(s.Expect), tokens: e.tokens, secrets: e.secrets}
 	for deadline := time.Now().Add(time.Duration(s.Within)); ; time.Sleep(20 * time.Millisecond) {
 		target.Recorder.Take()
+		if target.Asked != nil {
+			target.Asked()
+		}
 		var err error
 		if x.response, err = send(request); err != nil {
 			return []string{err.Error()}, nil
@@ -113,6 +118,9 @@ func (c *Case) step(s Step, sockets []*socket, send send, e *expander, target Ta
 		}
 	}
 	x.recorded = target.Recorder.Take()
+	if target.Asked != nil && x.response.socket == nil {
+		x.asked = target.Asked()
+	}
 	x.log = x.await(target.Log)
 	return append(problems, x.check()...), x.response.socket
 }
@@ -144,6 +152,7 @@ type exchange struct {
 	secrets  map[string]string
 	response *Response
 	recorded []Recorded
+	asked    []string
 	log      string
 	problems []string
 }
@@ -166,6 +175,7 @@ func (x *exchange) check() []string {
 		x.checkHeaders(one)
 		x.checkForwarded(one)
 	}
+	x.checkAsked()
 	x.checkLog()
 	x.checkLeaks()
 	return x.problems
@@ -316,6 +326,53 @@ func (x *exchange) checkForwarded(one Recorded) {
 		slices.Sort(found)
 		x.complain("the app got a token, or its signature, of %q: %.1000q", found, one.Raw)
 	}
+}
+
+// Nobody is whom Traefik's access log names where nobody was recognised.
+const Nobody = "-"
+
+// checkAsked looks at whom an access log would name.
+func (x *exchange) checkAsked() {
+	want := x.expect.user(x.response.Status)
+	for _, user := range x.asked {
+		if want != "" && user != want {
+			x.complain("an access log would name %q, want %q", user, want)
+		}
+	}
+}
+
+// user is whom an access log names of a request with that answer; empty: the case does not say.
+func (x *Expect) user(status int) string {
+	switch {
+	case x.User != "":
+		return x.User
+	case status >= http.StatusBadRequest || x.As == "anonymous":
+		return Nobody
+	}
+	for name := range x.App {
+		if fold(name) == "x-ptl-user" {
+			return ""
+		}
+	}
+	return x.As
+}
+
+// Users are whom the access log may name of a case's requests; all of them are known, or nothing is known.
+func (c *Case) Users() map[string]bool {
+	users := map[string]bool{}
+	for _, step := range c.steps() {
+		if step.Expect == nil {
+			continue
+		}
+		for _, status := range step.Expect.Status {
+			user := step.Expect.user(status)
+			if user == "" || strings.Contains(user, "${") {
+				return nil
+			}
+			users[user] = true
+		}
+	}
+	return users
 }
 
 func (x *exchange) checkLog() {

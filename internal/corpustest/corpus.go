@@ -98,6 +98,7 @@ type Expect struct {
 	Problems  Texts           `json:"problems"`
 	Forwarded bool            `json:"forwarded"`
 	Sees      []string        `json:"sees"`
+	User      string          `json:"user"`
 	Reached   *bool           `json:"reached"`
 	Attempts  int             `json:"attempts"`
 }

@@ -7,6 +7,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -68,6 +69,7 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r.Header.Set("X-Ptl-User", "abc123")
 	r.Header.Set("X-Ptl-Client-Id", "abc123")
 	r.Header.Set("X-Ptl-Client-Type", "terminal")
+	r.URL.User = url.User("abc123")
 	r.Trailer = nil
 	if f.inject != nil {
 		f.inject(r)
@@ -110,7 +112,8 @@ func (f *fake) serve(t *testing.T, c *Case) Target {
 		t.Fatal(err)
 	}
 	f.token, f.log, f.forward = sentBefore, new(journal), Proxy(recorder)
-	server := Serve(f)
+	entrance := &entrance{next: f}
+	server := Serve(entrance)
 	server.Config.ErrorLog = log.New(f.log, "", 0)
 	transport := NewHTTP2()
 	t.Cleanup(func() {
@@ -119,7 +122,7 @@ func (f *fake) serve(t *testing.T, c *Case) Target {
 		server.Close()
 		recorder.Close()
 	})
-	return Target{Addr: server.Listener.Addr().String(), HTTP2: transport, Recorder: recorder, Log: f.log.String}
+	return Target{Addr: server.Listener.Addr().String(), HTTP2: transport, Recorder: recorder, Log: f.log.String, Asked: entrance.asked}
 }
 
 const (
@@ -267,6 +270,20 @@ var violations = map[string]struct {
 		`{"name": "x", "request": {"path": "/a", "cookies": ["authorization=${token.portal}"]},
 			"expect": {"status": 200, "as": "abc123", "target": "/a"}}`,
 		injecting(func(r *http.Request) { r.RequestURI = "/b" }), `asked for "/b"`,
+	},
+	"another user in the access log": {
+		granted, injecting(func(r *http.Request) { r.URL.User = url.User("mallory") }), `would name "mallory", want "abc123"`,
+	},
+	"no user in the access log": {
+		granted, injecting(func(r *http.Request) { r.URL.User = nil }), `would name "-", want "abc123"`,
+	},
+	"a user in the access log who was denied": {
+		denied, fake{before: func(_ http.ResponseWriter, r *http.Request) { r.URL.User = url.User("mallory") }}, `would name "mallory", want "-"`,
+	},
+	"another user in the access log than the case says": {
+		`{"name": "x", "request": {"cookies": ["authorization=${token.portal}"]},
+			"expect": {"status": 200, "as": "abc123", "user": "you@example.com"}}`,
+		fake{}, `would name "abc123", want "you@example.com"`,
 	},
 	"an answer in the app's place": {
 		granted, fake{inject: func(r *http.Request) { r.RequestURI = "/short" }}, `the app got 0 requests, want 1`,

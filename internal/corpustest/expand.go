@@ -125,7 +125,7 @@ func (e *expander) request(r *Request) *Request {
 
 func (e *expander) expect(x *Expect) *Expect {
 	out := *x
-	out.As, out.Target, out.Cookie = e.text(x.As), e.text(x.Target), e.want(x.Cookie)
+	out.As, out.User, out.Target, out.Cookie = e.text(x.As), e.text(x.User), e.text(x.Target), e.want(x.Cookie)
 	out.App, out.Response = e.wants(x.App), e.wants(x.Response)
 	out.Body, out.Problems = e.texts(x.Body), e.texts(x.Problems)
 	for _, name := range x.Sees {

@@ -8,6 +8,8 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"strings"
+	"sync"
+	"time"
 )
 
 // NewHTTP2 returns a transport that speaks HTTP/2 without TLS from the first byte on, and adds nothing to a request.
@@ -59,5 +61,47 @@ func Proxy(r *Recorder) http.Handler {
 				pr.Out.Header.Set("User-Agent", "")
 			}
 		},
+	}
+}
+
+// entrance notes of each request whom Traefik's access log would name: it looks at the address that it has passed on, once
+// all is done.
+type entrance struct {
+	next     http.Handler
+	mutex    sync.Mutex
+	underWay int
+	users    []string
+}
+
+func (e *entrance) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	e.mutex.Lock()
+	e.underWay++
+	e.mutex.Unlock()
+	defer func() {
+		e.mutex.Lock()
+		defer e.mutex.Unlock()
+		e.underWay--
+		user := r.URL.User.Username()
+		if user == "" {
+			user = Nobody
+		}
+		e.users = append(e.users, user)
+	}()
+	e.next.ServeHTTP(w, r)
+}
+
+// asked takes whom it has noted since the last time. A client may have its answer a moment before all is done; what has
+// not ended by then goes on, as a WebSocket does.
+func (e *entrance) asked() []string {
+	const moment = 100 * time.Millisecond
+	for deadline := time.Now().Add(moment); ; time.Sleep(time.Millisecond) {
+		e.mutex.Lock()
+		if e.underWay == 0 || time.Now().After(deadline) {
+			users := e.users
+			e.users = nil
+			e.mutex.Unlock()
+			return users
+		}
+		e.mutex.Unlock()
 	}
 }

@@ -40,10 +40,11 @@ func InProcess(t *testing.T, c *Case, build Build) Target {
 	if err != nil {
 		t.Fatalf("the middleware is not built, for which Traefik drops the router: %v", err)
 	}
-	server := Serve(handler)
+	entrance := &entrance{next: handler}
+	server := Serve(entrance)
 	t.Cleanup(server.Close)
 	t.Cleanup(server.CloseClientConnections)
 	transport := NewHTTP2()
 	t.Cleanup(transport.CloseIdleConnections)
-	return Target{Addr: server.Listener.Addr().String(), HTTP2: transport, Recorder: recorder, Log: log}
+	return Target{Addr: server.Listener.Addr().String(), HTTP2: transport, Recorder: recorder, Log: log, Asked: entrance.asked}
 }
