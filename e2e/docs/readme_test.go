@@ -103,6 +103,10 @@ var (
 	puttingIntoCluster = example{heading: "Kubernetes", language: "sh"}
 	takingOutOfKV      = example{heading: "KV store", language: "sh"} // the second of its kind
 	providersTokens    = example{heading: "An identity provider's tokens", language: "yaml"}
+	pinned             = example{heading: "No other archive", language: "yaml"}
+	pinning            = example{heading: "No other archive", language: "sh"}
+	ownImage           = example{heading: "An image of your own", language: "yaml"} // for Docker Compose, then for Helm
+	buildingImage      = example{heading: "An image of your own", language: "sh"}
 )
 
 // The other blocks, each of which one of the tests below runs or compares.
@@ -119,6 +123,11 @@ var readmeOthers = []example{
 	puttingIntoCluster,
 	takingOutOfKV,
 	providersTokens,
+	pinned,
+	pinning,
+	ownImage,
+	ownImage,
+	buildingImage,
 	{heading: "When something does not work", language: "text"},
 	{heading: "ptlauth", language: "text"}, // the picture
 }

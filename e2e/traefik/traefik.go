@@ -43,6 +43,9 @@ type Options struct {
 	// Env is added to this process's environment.
 	Env []string
 
+	// Root is Traefik's working directory, as / is in its container: the plugins in it are used as they are, and it stays
+	// after Stop. Empty: a folder of its own, with links to the plugins.
+	Root string
 	// Plugin is the folder of ptlauth. Empty: this repository.
 	Plugin string
 	// Plugins are further local plugins: module path to folder. Each one's alias is the last element
@@ -55,6 +58,7 @@ type Options struct {
 // unless Options.Static says otherwise.
 type Traefik struct {
 	dir       string
+	keepsDir  bool
 	addresses map[string]string
 	cmd       *exec.Cmd
 	exited    chan struct{}
@@ -90,11 +94,13 @@ func Start(ctx context.Context, options Options) (*Traefik, error) {
 }
 
 func start(ctx context.Context, options Options) (_ *Traefik, err error) {
-	dir, err := os.MkdirTemp("", "ptlauth-traefik-")
-	if err != nil {
-		return nil, err
+	dir := options.Root
+	if dir == "" {
+		if dir, err = os.MkdirTemp("", "ptlauth-traefik-"); err != nil {
+			return nil, err
+		}
 	}
-	t := &Traefik{dir: dir, exited: make(chan struct{})}
+	t := &Traefik{dir: dir, keepsDir: options.Root != "", exited: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			t.Stop()
@@ -109,11 +115,13 @@ func start(ctx context.Context, options Options) (_ *Traefik, err error) {
 	if err := os.WriteFile(filepath.Join(dir, "traefik.yml"), configuration, 0o600); err != nil {
 		return nil, err
 	}
-	if err := os.Mkdir(filepath.Join(dir, "dynamic"), 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Join(dir, "dynamic"), 0o700); err != nil {
 		return nil, err
 	}
-	if err := linkPlugins(dir, options); err != nil {
-		return nil, err
+	if !t.keepsDir {
+		if err := linkPlugins(dir, options); err != nil {
+			return nil, err
+		}
 	}
 	if err := t.write(options.Dynamic); err != nil {
 		return nil, err
@@ -318,7 +326,7 @@ func (t *Traefik) PID() int { return t.cmd.Process.Pid }
 // Dir is Traefik's working directory: relative paths in its configuration start here.
 func (t *Traefik) Dir() string { return t.dir }
 
-// Stop ends Traefik and removes its working directory. Once Traefik has stopped, it does nothing.
+// Stop ends Traefik and removes its working directory, unless Options.Root gave it. Once Traefik has stopped, it does nothing.
 func (t *Traefik) Stop() {
 	t.stop.Do(func() {
 		if t.cmd != nil {
@@ -334,7 +342,9 @@ func (t *Traefik) Stop() {
 		t.kept.Lock()
 		defer t.kept.Unlock()
 		t.logs = logs
-		_ = os.RemoveAll(t.dir)
+		if !t.keepsDir {
+			_ = os.RemoveAll(t.dir)
+		}
 	})
 }
 
