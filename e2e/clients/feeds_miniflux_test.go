@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/cookiejar"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -38,42 +37,6 @@ func startMiniflux(t *testing.T, addr, seenAt, postgres string) {
 		"CREATE_ADMIN=1", "ADMIN_USERNAME="+minifluxAdmin, "ADMIN_PASSWORD="+minifluxPassword,
 		"AUTH_PROXY_HEADER=X-Ptl-User", "AUTH_PROXY_USER_CREATION=1", "TRUSTED_REVERSE_PROXY_NETWORKS=127.0.0.0/8",
 		"FETCHER_ALLOW_PRIVATE_NETWORKS=1", "LOG_LEVEL=debug", binary)
-}
-
-// browser keeps cookies, among them a token.
-type browser struct {
-	t      *testing.T
-	client *http.Client
-	token  string
-}
-
-func newBrowser(t *testing.T, token string) *browser {
-	jar, _ := cookiejar.New(nil)
-	return &browser{t, &http.Client{Jar: jar, Timeout: 30 * time.Second}, token}
-}
-
-// open returns the page that an address leads to, and its status.
-func (b *browser) open(address string) (int, string) {
-	b.t.Helper()
-	r, err := http.NewRequestWithContext(b.t.Context(), http.MethodGet, address, nil)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	r.Header = http.Header{
-		"User-Agent": {"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"}, "Accept": {"text/html"},
-		"Sec-Fetch-Site": {"none"}, "Sec-Fetch-Mode": {"navigate"}, "Sec-Fetch-Dest": {"document"},
-	}
-	b.client.Jar.SetCookies(r.URL, []*http.Cookie{{Name: "authorization", Value: b.token, Path: "/"}})
-	response, err := b.client.Do(r)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	defer response.Body.Close()
-	page, err := io.ReadAll(response.Body)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	return response.StatusCode, string(page)
 }
 
 // TestMiniflux asks it as a browser, and as programs that bring what Miniflux itself wants beside the token.

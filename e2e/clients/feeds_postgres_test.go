@@ -6,7 +6,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/getportal/ptlauth/e2e/poll"
 	"github.com/getportal/ptlauth/e2e/program"
 )
 
@@ -43,6 +45,13 @@ func startPostgres(t *testing.T, databases ...string) string {
 	must(t, dir, append(as, initdb, "--pgdata="+dir+"/data", "--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync")...)
 	words := append(as, bin+"postgres", "-D", dir+"/data", "-k", dir, "-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=40")
 	program.Spawn(t, filepath.Join(dir, ".s.PGSQL.5432"), words[0], words[1:]...)
+	poll.Until(t, 30*time.Second, func() string { // it listens earlier
+		out, err := exec.CommandContext(t.Context(), bin+"pg_isready", "--host="+dir).CombinedOutput()
+		if err != nil {
+			return string(out)
+		}
+		return ""
+	})
 	for _, name := range databases {
 		must(t, dir, bin+"createdb", "--host="+dir, "--username=postgres", name)
 	}
