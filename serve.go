@@ -114,7 +114,6 @@ func actFound(g *gate, w http.ResponseWriter, r *http.Request) {
 func byPath(g *gate) http.Handler {
 	next := g.next
 	rules := g.rules
-	last := rules[len(rules)-1]
 	begins := access.Ordinary(rules)
 	stripper := g.stripper
 	harmless := stripper.Harmless
@@ -125,23 +124,17 @@ func byPath(g *gate) http.Handler {
 		r.Trailer = nil
 		h := r.Header
 		if h.WriteSubset(fails, harmless) != nil && (header.Clean(stripper, h) || r.Response != nil) {
-			serveSlow(g, w, r, access.Find(rules, r))
+			serveFound(g, w, r)
 			return
 		}
 		cookie := h["Cookie"]
-		rule := last
 		key := ""
 		if begins.MatchString(r.URL.Path) {
-			rule = access.Find(rules, r)
-			key = rule.CacheKey
-			// Who carries no token is anonymous on a public path, like all others.
-			if len(cookie) == 1 && (rule.Access != access.Public || strings.Contains(cookie[0], token)) {
-				key = cookie[0] + key
-			}
+			key = keyByRule(rules, token, r, cookie)
 		} else if len(cookie) == 1 {
 			key = cookie[0]
 		}
-		if key != "" && len(cookie) < 2 && r.Method == "GET" {
+		if key != "" && r.Method == "GET" {
 			known, ok := decisions.Load(key)
 			if ok {
 				d := known.(*cache.Decision)
@@ -158,8 +151,21 @@ func byPath(g *gate) http.Handler {
 				return
 			}
 		}
-		act(g, w, r, decideOrdinary(g, r, rule))
+		actFound(g, w, r)
 	})
+}
+
+// keyByRule is what a decision is kept by where a prefix begins the path; empty: by nothing. Who
+// carries no token is anonymous on a public path, like all others.
+func keyByRule(rules access.Rules, token string, r *http.Request, cookie []string) string {
+	rule := access.Find(rules, r)
+	if len(cookie) == 1 && (rule.Access != access.Public || strings.Contains(cookie[0], token)) {
+		return cookie[0] + rule.CacheKey
+	}
+	if len(cookie) > 1 {
+		return ""
+	}
+	return rule.CacheKey
 }
 
 // byAll is the way of a request where more than that decides.

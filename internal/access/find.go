@@ -57,8 +57,11 @@ func Find(rules Rules, r *http.Request) *Rule {
 			return rule
 		}
 	}
-	return rules[len(rules)-1]
+	return everywhere
 }
+
+// everywhere would be the rule where none is; but the last one's prefix is empty.
+var everywhere = &Rule{}
 
 func longest(rules Rules, path string) *Rule {
 	for _, rule := range rules {
@@ -66,7 +69,7 @@ func longest(rules Rules, path string) *Rule {
 			return rule
 		}
 	}
-	return rules[len(rules)-1]
+	return everywhere
 }
 
 // findSlow looks closely at a path that a public prefix begins. It is public if it is so
