@@ -1,6 +1,7 @@
 package ptlauth
 
 import (
+	"reflect"
 	"strings"
 
 	"github.com/getportal/ptlauth/internal/option"
@@ -330,31 +331,13 @@ func CreateConfig() *Config {
 // that is given twice, in different case, Traefik's decoder puts one into the field and
 // the other among the unknown.
 func options(config *Config, report *option.Report) map[string]interface{} {
-	all := map[string]interface{}{
-		"secretFile":    config.SecretFile,
-		"keys":          config.Keys,
-		"token":         config.Token,
-		"issuer":        config.Issuer,
-		"audience":      config.Audience,
-		"requireExpiry": config.RequireExpiry,
-		"maxAge":        config.MaxAge,
-		"leeway":        config.Leeway,
-		"require":       config.Require,
-		"terminals":     config.Terminals,
-		"refresh":       config.Refresh,
-		"portal":        config.Portal,
-		"headers":       config.Headers,
-		"paths":         config.Paths,
-		"apps":          config.Apps,
-		"activity":      config.Activity,
-		"loginURL":      config.LoginURL,
-		"passPreflight": config.PassPreflight,
-
-		"crossOriginProtection": config.CrossOriginProtection,
-		"trustedOrigins":        config.TrustedOrigins,
-		"strip":                 config.Strip,
-		"pairing":               config.Pairing,
-		"pages":                 config.Pages,
+	all := map[string]interface{}{}
+	fields := reflect.ValueOf(config).Elem()
+	for i := 0; i < fields.NumField(); i++ {
+		name, isOption := strings.CutSuffix(fields.Type().Field(i).Tag.Get("json"), ",omitempty")
+		if isOption {
+			all[name] = fields.Field(i).Interface()
+		}
 	}
 	for _, name := range option.Names(config.Unknown) {
 		value := config.Unknown[name]

@@ -58,7 +58,7 @@ func hurry(set *socket.Set) {
 }
 
 // judged are the headers, beside the token's, by which a request is judged anew.
-var judged = []string{"Accept", "Cache-Control", "Connection", "Origin", "Upgrade", "Sec-Fetch-Site", "Sec-Fetch-Mode", "Sec-Fetch-Dest", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Port"}
+var judged = strings.Fields("Accept Cache-Control Connection Origin Upgrade Sec-Fetch-Site Sec-Fetch-Mode Sec-Fetch-Dest X-Forwarded-Host X-Forwarded-Proto X-Forwarded-Port")
 
 // asked is what is judged anew of a request: a middleware behind may change the request in
 // place, and most of it is nothing to hold for days.

@@ -10,15 +10,12 @@ import (
 var letters = newLetters()
 
 func newLetters() *strings.Replacer {
-	pairs := []string{
-		// Python's re.IGNORECASE; 'ı'.toUpperCase() in JavaScript.
-		"ı", "i", "İ", "i",
-		// Full case folding (CaseFolding.txt, status F): JavaScript's toUpperCase, Python's
-		// casefold, folders of ext4 that do not mind case.
-		"ß", "ss", "ẞ", "ss", "ﬀ", "ff", "ﬁ", "fi", "ﬂ", "fl", "ﬃ", "ffi", "ﬄ", "ffl", "ﬅ", "st", "ﬆ", "st",
-		// PHP's urldecode, and what else takes a path for a query.
-		"+", " ",
-	}
+	// Python's re.IGNORECASE, and 'ı'.toUpperCase() in JavaScript; then full case folding
+	// (CaseFolding.txt, status F): JavaScript's toUpperCase, Python's casefold, folders of
+	// ext4 that do not mind case.
+	pairs := strings.Fields("ı i İ i ß ss ẞ ss ﬀ ff ﬁ fi ﬂ fl ﬃ ffi ﬄ ffl ﬅ st ﬆ st")
+	// PHP's urldecode, and what else takes a path for a query.
+	pairs = append(pairs, "+", " ")
 	// What HFS+ and ext4 pass over in names (CVE-2014-9390).
 	for _, r := range "\u00ad\u034f\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e" +
 		"\u2060\u2061\u2062\u2063\u2064\u206a\u206b\u206c\u206d\u206e\u206f\ufe0e\ufe0f\ufeff" {

@@ -14,24 +14,23 @@ import (
 // identities are the headers by which proxies of all kinds tell apps who asks, folded; an
 // asterisk at the end stands for anything. Apps believe them beside the one that we send:
 // an app that reads Remote-User may read User-Name and User-Mail as well.
-var identities = []string{
-	"remote-user", "remote-name", "remote-email", "remote-groups",
-	"x-remote-user", "x-remote-name", "x-remote-email", "x-remote-group", "x-remote-groups", "x-remote-extra-*",
-	"x-forwarded-user", "x-forwarded-email", "x-forwarded-groups", "x-forwarded-preferred-username", "x-forwarded-access-token",
-	"x-auth-request-user", "x-auth-request-email", "x-auth-request-groups", "x-auth-request-preferred-username",
-	"x-webauth-*", "x-authentik-*", "x-authenticated-user", "x-authenticated-userid",
-	"x-vouch-user", "x-vouch-idp-*", "x-pomerium-claim-*", "tailscale-user-*",
-	"cf-access-authenticated-user-email", "x-goog-authenticated-user-*", "x-ms-client-principal*", "x-amzn-oidc-identity",
-	"user-name", "user-mail",
-}
+var identities = strings.Fields(`
+	remote-user remote-name remote-email remote-groups
+	x-remote-user x-remote-name x-remote-email x-remote-group x-remote-groups x-remote-extra-*
+	x-forwarded-user x-forwarded-email x-forwarded-groups x-forwarded-preferred-username x-forwarded-access-token
+	x-auth-request-user x-auth-request-email x-auth-request-groups x-auth-request-preferred-username
+	x-webauth-* x-authentik-* x-authenticated-user x-authenticated-userid
+	x-vouch-user x-vouch-idp-* x-pomerium-claim-* tailscale-user-*
+	cf-access-authenticated-user-email x-goog-authenticated-user-* x-ms-client-principal* x-amzn-oidc-identity
+	user-name user-mail
+`)
 
 // rewriting are the headers by which an app may be told another path than the one that was
 // judged, folded: gunicorn takes SCRIPT_NAME off the path, others believe X-Original-URL.
-var rewriting = []string{
-	"script-name", "x-script-name", "path-info", "path-translated", "request-uri", "x-request-uri",
-	"x-original-url", "x-original-uri", "x-original-path", "x-rewrite-url", "x-rewrite-uri", "x-forwarded-path",
-	"x-envoy-original-path", forwardedPrefix,
-}
+var rewriting = strings.Fields(`
+	script-name x-script-name path-info path-translated request-uri x-request-uri
+	x-original-url x-original-uri x-original-path x-rewrite-url x-rewrite-uri x-forwarded-path
+	x-envoy-original-path ` + forwardedPrefix)
 
 // forwardedPrefix is what Traefik's stripPrefix sets, and takes from strangers, in its
 // canonical spelling alone.
@@ -205,10 +204,7 @@ func shown(entry string) string {
 }
 
 // read are the names that the middleware itself goes by.
-var read = map[string]bool{
-	"accept": true, "origin": true, "referer": true, "access-control-request-method": true,
-	"x-forwarded-host": true, "x-forwarded-proto": true, forwardedPrefix: true,
-}
+var read = setOf("accept origin referer access-control-request-method x-forwarded-host x-forwarded-proto " + forwardedPrefix)
 
 // told are the known names and families of which tell has told.
 var told sync.Map

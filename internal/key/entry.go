@@ -22,7 +22,7 @@ type Entry struct {
 }
 
 // origins are the options of which each entry has exactly one.
-var origins = []string{"secret", "secretFile", "secretEnv", "publicKey", "publicKeyFile", "jwksFile", "jwksURL"}
+var origins = strings.Fields("secret secretFile secretEnv publicKey publicKeyFile jwksFile jwksURL")
 
 // spec is what an entry says of its keys.
 type spec struct {
@@ -36,14 +36,12 @@ type spec struct {
 func Read(top *option.Section) []*Entry {
 	var entries []*Entry
 	path := top.Text("secretFile", "")
-	if path != "" {
-		entries = appendEntry(entries, readFile(top, "secretFile", path, spec{}))
-	} else if top.Has("secretFile") {
-		top.Problem("secretFile", "is empty: write the path of the file that holds the secret")
+	if top.Has("secretFile") {
+		entries = place(entries, top, &Entry{kind: "secretFile"}, path)
 	}
 	sections := top.Sections("keys")
 	for _, s := range sections {
-		entries = appendEntry(entries, readEntry(s))
+		entries = readEntry(entries, s)
 	}
 	if top.Has("keys") && len(sections) == 0 {
 		top.Problem("keys", "is empty: add a key, such as secretFile: /run/secrets/ptlauth")
@@ -53,14 +51,8 @@ func Read(top *option.Section) []*Entry {
 	return entries
 }
 
-func appendEntry(entries []*Entry, e *Entry) []*Entry {
-	if e == nil {
-		return entries
-	}
-	return append(entries, e)
-}
-
-func readEntry(s *option.Section) *Entry {
+// readEntry adds the entry of a section to the entries, unless it has a mistake.
+func readEntry(entries []*Entry, s *option.Section) []*Entry {
 	d := spec{
 		algorithm: canonical(s.Text("algorithm", "")),
 		id:        s.Text("id", ""),
@@ -76,30 +68,21 @@ func readEntry(s *option.Section) *Entry {
 	s.Unknown()
 	if len(named) == 0 {
 		s.Problem("", "has no source: give it one of "+strings.Join(origins, ", "))
-		return nil
+		return entries
 	}
 	if len(named) > 1 {
 		s.Problem("", "has several sources: keep one of "+strings.Join(named, ", "))
-		return nil
+		return entries
 	}
 	name := named[0]
 	if !isKnown(d.algorithm, name) {
-		s.Problem("algorithm", "is not one for a key from "+name+": write "+strings.Join(algorithmsFor(name), ", "))
-		return nil
+		s.Problem("algorithm", "is not one for a key from "+name+": write "+algorithmsFor(name))
+		return entries
 	}
 	if d.base64 && !strings.HasPrefix(name, "secret") {
 		s.Problem("secretBase64", "is for secrets: leave it out")
 	}
-	text := s.Text(name, "")
-	switch name {
-	case "secretEnv":
-		return readVariable(s, text, d)
-	case "secret", "publicKey":
-		return readFixed(s, name, text, d)
-	case "jwksURL":
-		return readURL(s, name, text, d)
-	}
-	return readFile(s, name, text, d)
+	return place(entries, s, &Entry{kind: name, option: s.Name(name), spec: d}, s.Text(name, ""))
 }
 
 // HasShared reports whether one of them is a shared secret, with which tokens can be made too.
@@ -112,46 +95,53 @@ func HasShared(entries []*Entry) bool {
 	return false
 }
 
-// readFixed reads a key that stands in the configuration itself.
-func readFixed(s *option.Section, name, text string, d spec) *Entry {
-	parsed, problem := parser(name, d)([]byte(text))
-	if problem != "" {
-		s.Problem(name, problem)
-		return nil
+// place adds an entry to the entries, of whose key the text says where it is, or which it is.
+func place(entries []*Entry, s *option.Section, e *Entry, text string) []*Entry {
+	problem := ""
+	switch e.kind {
+	case "secret", "publicKey":
+		problem = fix(e, text)
+	case "secretEnv":
+		e.from = text
+		if text == "" {
+			problem = noVariable
+		}
+	case "jwksURL":
+		e.from = text
+		if !option.IsAddress(text) {
+			problem = "is not an address: write https://HOST/PATH"
+		}
+	default:
+		e.from = strings.TrimSpace(text)
+		problem = pathProblem(e.from)
 	}
-	return &Entry{kind: name, fixed: parsed.([]*Key)}
+	if problem != "" {
+		s.Problem(e.kind, problem)
+		return entries
+	}
+	return append(entries, e)
+}
+
+// fix reads a key that does not change while Traefik runs, and says what is wrong with it.
+func fix(e *Entry, text string) string {
+	parsed, problem := parser(e.kind, e.spec)([]byte(text))
+	if problem == "" {
+		e.fixed = parsed.([]*Key)
+	}
+	return problem
 }
 
 const noVariable = "names an environment variable that Traefik does not have: set it, or use secretFile"
 
-func readVariable(s *option.Section, variable string, d spec) *Entry {
-	if variable == "" {
-		s.Problem("secretEnv", noVariable)
-		return nil
-	}
-	return &Entry{kind: "secretEnv", option: s.Name("secretEnv"), from: variable, spec: d}
-}
-
-func readFile(s *option.Section, name, path string, d spec) *Entry {
-	path = strings.TrimSpace(path)
+func pathProblem(path string) string {
 	if path == "" {
-		s.Problem(name, "is empty: write the path of the file")
-		return nil
+		return "is empty: write the path of the file"
 	}
 	// A secret in the place of its file's name must not come back in a log line.
 	if strings.Contains(path, "-----BEGIN") || !strings.ContainsAny(path, `/\`) && len(path) >= 32 {
-		s.Problem(name, "does not look like a path: write the key into a file, and the file's path here")
-		return nil
+		return "does not look like a path: write the key into a file, and the file's path here"
 	}
-	return &Entry{kind: name, from: path, spec: d}
-}
-
-func readURL(s *option.Section, name, address string, d spec) *Entry {
-	if !option.IsAddress(address) {
-		s.Problem(name, "is not an address: write https://HOST/PATH")
-		return nil
-	}
-	return &Entry{kind: name, from: address, spec: d}
+	return ""
 }
 
 // Open reads the environment variables, looks at the files, and begins to ask the URLs.
@@ -169,19 +159,15 @@ func Open(entries []*Entry, report *option.Report) {
 	}
 }
 
-// openVariable reads a secret that does not change while Traefik runs.
 func openVariable(e *Entry, report *option.Report) {
 	value, ok := os.LookupEnv(e.from)
-	if !ok {
-		report.Add(e.option, noVariable)
-		return
+	problem := noVariable
+	if ok {
+		problem = fix(e, value)
 	}
-	parsed, problem := parser(e.kind, e.spec)([]byte(value))
 	if problem != "" {
 		report.Add(e.option, problem)
-		return
 	}
-	e.fixed = parsed.([]*Key)
 }
 
 // kind tells apart what one file may be parsed as.

@@ -3,7 +3,10 @@
 package key
 
 import (
+	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/hmac"
+	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/base64"
@@ -26,9 +29,10 @@ type Key struct {
 	HeaderPrefix string
 
 	hash   func() hash.Hash
-	secret []byte      // nil: it is a public key
-	family string      // RS, PS, ES or Ed
-	public interface{} // *rsa.PublicKey, *ecdsa.PublicKey, ed25519.PublicKey
+	secret []byte // nil: it is a public key, one of these
+	rsa    *rsa.PublicKey
+	ecdsa  *ecdsa.PublicKey
+	ed     ed25519.PublicKey
 }
 
 // Verify reports whether the key made that signature over the signed text, which is
@@ -72,28 +76,18 @@ func Derive(k *Key, label string) []byte {
 	return mac.Sum(nil)
 }
 
-var (
-	algorithmsHS = []string{"HS256", "HS384", "HS512"}
-	algorithmsPK = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
-)
-
-func algorithmsFor(name string) []string {
+// algorithmsFor are those that a key from the option of that name can have, five letters each,
+// with commas between.
+func algorithmsFor(name string) string {
 	if strings.HasPrefix(name, "secret") {
-		return algorithmsHS
+		return "HS256, HS384, HS512"
 	}
-	return algorithmsPK
+	return "RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA"
 }
 
 func isKnown(algorithm, name string) bool {
-	if algorithm == "" {
-		return true
-	}
-	for _, known := range algorithmsFor(name) {
-		if algorithm == known {
-			return true
-		}
-	}
-	return false
+	return algorithm == "" ||
+		len(algorithm) == 5 && !strings.ContainsAny(algorithm, ", ") && strings.Contains(algorithmsFor(name), algorithm)
 }
 
 // canonical is an algorithm as RFC 7518 spells it. Ed25519 is the newer name of EdDSA with

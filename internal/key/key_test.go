@@ -1,25 +1,23 @@
 package key
 
 import (
-	"crypto/ecdsa"
 	"crypto/ed25519"
-	"crypto/rsa"
 	"testing"
 )
 
 // strong reports whether a key is one that may verify at all.
 func strong(k *Key) bool {
 	if k.secret != nil {
-		return k.public == nil && len(k.secret) >= shortest[k.Algorithm]
+		return k.rsa == nil && k.ecdsa == nil && k.ed == nil && len(k.secret) >= shortest[k.Algorithm]
 	}
-	switch public := k.public.(type) {
-	case *rsa.PublicKey:
-		return (k.family == "RS" || k.family == "PS") && public.N.BitLen() >= 2048 && public.E >= 3
-	case *ecdsa.PublicKey:
-		_, err := public.ECDH()
-		return k.family == "ES" && err == nil && algorithmOf[public.Curve.Params().Name] == k.Algorithm
-	case ed25519.PublicKey:
-		return k.family == "Ed" && k.Algorithm == "EdDSA" && len(public) == ed25519.PublicKeySize
+	switch family := k.Algorithm[:2]; family {
+	case "RS", "PS":
+		return k.rsa.N.BitLen() >= 2048 && k.rsa.E >= 3
+	case "ES":
+		_, err := k.ecdsa.ECDH()
+		return err == nil && algorithmOf[k.ecdsa.Curve.Params().Name] == k.Algorithm
+	case "Ed":
+		return k.Algorithm == "EdDSA" && len(k.ed) == ed25519.PublicKeySize
 	}
 	return false
 }

@@ -101,16 +101,10 @@ func publicIn(der []byte, isCertificate bool) (interface{}, error) {
 }
 
 func isPrivate(der []byte) bool {
-	_, err := x509.ParsePKCS8PrivateKey(der)
-	if err == nil {
-		return true
-	}
-	_, err = x509.ParsePKCS1PrivateKey(der)
-	if err == nil {
-		return true
-	}
-	_, err = x509.ParseECPrivateKey(der)
-	return err == nil
+	_, noPKCS8 := x509.ParsePKCS8PrivateKey(der)
+	_, noRSA := x509.ParsePKCS1PrivateKey(der)
+	_, noEC := x509.ParseECPrivateKey(der)
+	return noPKCS8 == nil || noRSA == nil || noEC == nil
 }
 
 func unbase64(text string) ([]byte, bool) {

@@ -26,7 +26,7 @@ func fromPublic(public interface{}, algorithm string) (*Key, string) {
 		if algorithm != "" && algorithm != "EdDSA" {
 			return nil, "holds an Ed25519 key, which is for EdDSA, not for " + algorithm
 		}
-		return &Key{Algorithm: "EdDSA", family: "Ed", public: edKey}, ""
+		return &Key{Algorithm: "EdDSA", ed: edKey}, ""
 	}
 	return nil, "holds a key of a kind that is not supported: use RSA, P-256, P-384, P-521 or Ed25519"
 }
@@ -47,7 +47,7 @@ func fromRSA(public *rsa.PublicKey, algorithm string) (*Key, string) {
 	if algorithm[:2] != "RS" && algorithm[:2] != "PS" {
 		return nil, "holds an RSA key, which is for RS256 and its like, not for " + algorithm
 	}
-	return &Key{Algorithm: algorithm, family: algorithm[:2], public: public}, ""
+	return &Key{Algorithm: algorithm, rsa: public}, ""
 }
 
 // tellingPrimes are those among the first 38 whose residues tell most.
@@ -79,5 +79,5 @@ func fromEC(public *ecdsa.PublicKey, algorithm string) (*Key, string) {
 	if algorithm != "" && algorithm != own {
 		return nil, "holds a key that is for " + own + ", not for " + algorithm
 	}
-	return &Key{Algorithm: own, family: "ES", public: public}, ""
+	return &Key{Algorithm: own, ecdsa: public}, ""
 }

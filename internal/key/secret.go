@@ -97,16 +97,10 @@ func isNoSecret(text string) bool {
 var sshKey = regexp.MustCompile(`^\s*(?:ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-nistp\d+|sk-\S+@openssh\.com) `)
 
 func isDER(der []byte) bool {
-	_, err := x509.ParsePKIXPublicKey(der)
-	if err == nil {
-		return true
-	}
-	_, err = x509.ParsePKCS1PublicKey(der)
-	if err == nil {
-		return true
-	}
-	_, err = x509.ParseCertificate(der)
-	return err == nil || isPrivate(der)
+	_, noPublic := x509.ParsePKIXPublicKey(der)
+	_, noRSA := x509.ParsePKCS1PublicKey(der)
+	_, noCertificate := x509.ParseCertificate(der)
+	return noPublic == nil || noRSA == nil || noCertificate == nil || isPrivate(der)
 }
 
 // decodeSecret reads both alphabets; nil: it is not base64.

@@ -21,62 +21,33 @@ func verifyPublic(k *Key, signed, signature string) bool {
 	if err != nil || strings.ContainsAny(signature, "\r\n") {
 		return false
 	}
-	switch k.family {
-	case "Ed":
-		return verifyEd(k, signed, made)
+	if k.ed != nil { // RFC 8037 §3.1
+		return ed25519.Verify(k.ed, []byte(signed), made)
+	}
+	h := digests[k.Algorithm[2:]]
+	digest := h.New()
+	_, _ = io.WriteString(digest, signed)
+	sum := digest.Sum(nil)
+	switch k.Algorithm[:2] {
 	case "ES":
-		return verifyES(k, signed, made)
-	case "RS":
-		return verifyRS(k, signed, made)
-	case "PS":
-		return verifyPS(k, signed, made)
+		return verifyES(k.ecdsa, sum, made)
+	case "RS": // RFC 7518 §3.3
+		return rsa.VerifyPKCS1v15(k.rsa, h, sum, made) == nil
+	case "PS": // RFC 7518 §3.5
+		return rsa.VerifyPSS(k.rsa, h, sum, made, salt) == nil
 	}
 	return false
 }
 
-var digests = map[string]crypto.Hash{
-	"RS256": crypto.SHA256, "PS256": crypto.SHA256, "ES256": crypto.SHA256,
-	"RS384": crypto.SHA384, "PS384": crypto.SHA384, "ES384": crypto.SHA384,
-	"RS512": crypto.SHA512, "PS512": crypto.SHA512, "ES512": crypto.SHA512,
-}
-
-func digest(k *Key, signed string) []byte {
-	h := digests[k.Algorithm].New()
-	_, _ = io.WriteString(h, signed)
-	return h.Sum(nil)
-}
-
-// verifyEd verifies by RFC 8037 §3.1.
-func verifyEd(k *Key, signed string, made []byte) bool {
-	public, ok := k.public.(ed25519.PublicKey)
-	return ok && len(public) == ed25519.PublicKeySize && ed25519.Verify(public, []byte(signed), made)
-}
+// digests are the hashes by the end of the algorithm's name.
+var digests = map[string]crypto.Hash{"256": crypto.SHA256, "384": crypto.SHA384, "512": crypto.SHA512}
 
 // verifyES verifies by RFC 7518 §3.4: two numbers, each as long as the curve's.
-func verifyES(k *Key, signed string, made []byte) bool {
-	public, ok := k.public.(*ecdsa.PublicKey)
-	if !ok {
-		return false
-	}
+func verifyES(public *ecdsa.PublicKey, sum, made []byte) bool {
 	size := (public.Curve.Params().BitSize + 7) / 8
-	if len(made) != 2*size {
-		return false
-	}
-	return ecdsa.Verify(public, digest(k, signed), new(big.Int).SetBytes(made[:size]), new(big.Int).SetBytes(made[size:]))
+	return len(made) == 2*size && ecdsa.Verify(public, sum, new(big.Int).SetBytes(made[:size]), new(big.Int).SetBytes(made[size:]))
 }
 
-// verifyRS verifies by RFC 7518 §3.3.
-func verifyRS(k *Key, signed string, made []byte) bool {
-	public, ok := k.public.(*rsa.PublicKey)
-	return ok && rsa.VerifyPKCS1v15(public, digests[k.Algorithm], digest(k, signed), made) == nil
-}
-
-// salt is that of RFC 7518 §3.5.
 var salt = &rsa.PSSOptions{
 	SaltLength: rsa.PSSSaltLengthEqualsHash, // guard: PSS salts are as long as the hash
-}
-
-func verifyPS(k *Key, signed string, made []byte) bool {
-	public, ok := k.public.(*rsa.PublicKey)
-	return ok && rsa.VerifyPSS(public, digests[k.Algorithm], digest(k, signed), made, salt) == nil
 }

@@ -1,6 +1,9 @@
 package page
 
-import "strings"
+import (
+	"encoding/json"
+	"strings"
+)
 
 // OtherApp is an app with a browser inside whose name is unknown.
 const OtherApp = "another app"
@@ -8,36 +11,41 @@ const OtherApp = "another app"
 // maxAgent bounds how much of a User-Agent is looked at.
 const maxAgent = 1 << 10
 
-// sign is what a User-Agent has in it, and what that means.
-type sign struct{ text, name string }
+// signs are what a User-Agent may have in it, and what that means, in pairs. As Go, they would
+// make every start slower.
+func signs(list string) [][]string {
+	var pairs [][]string
+	_ = json.Unmarshal([]byte(list), &pairs)
+	return pairs
+}
 
 // browsers stand in the order in which they are looked for: most of them call themselves
 // Chrome and Safari too.
-var browsers = []sign{
-	{"Edg/", "Edge"}, {"EdgA/", "Edge"}, {"EdgiOS/", "Edge"},
-	{"OPR/", "Opera"}, {"OPT/", "Opera"}, {"OPX/", "Opera"},
-	{"SamsungBrowser/", "Samsung Internet"}, {"Vivaldi/", "Vivaldi"}, {"YaBrowser/", "Yandex"},
-	{"DuckDuckGo/", "DuckDuckGo"}, {"Ddg/", "DuckDuckGo"}, {"Silk/", "Silk"},
-	{"Firefox/", "Firefox"}, {"FxiOS/", "Firefox"}, {"Focus/", "Firefox Focus"},
-	{"CriOS/", "Chrome"}, {"Chromium/", "Chromium"}, {"Chrome/", "Chrome"}, {"Epiphany/", "Epiphany"},
-	{"Safari/", "Safari"},
-}
+var browsers = signs(`[
+	["Edg/", "Edge"], ["EdgA/", "Edge"], ["EdgiOS/", "Edge"],
+	["OPR/", "Opera"], ["OPT/", "Opera"], ["OPX/", "Opera"],
+	["SamsungBrowser/", "Samsung Internet"], ["Vivaldi/", "Vivaldi"], ["YaBrowser/", "Yandex"],
+	["DuckDuckGo/", "DuckDuckGo"], ["Ddg/", "DuckDuckGo"], ["Silk/", "Silk"],
+	["Firefox/", "Firefox"], ["FxiOS/", "Firefox"], ["Focus/", "Firefox Focus"],
+	["CriOS/", "Chrome"], ["Chromium/", "Chromium"], ["Chrome/", "Chrome"], ["Epiphany/", "Epiphany"],
+	["Safari/", "Safari"]
+]`)
 
 // systems are in that order too: Android is a Linux, and an iPhone is like Mac OS X.
-var systems = []sign{
-	{"iPhone", "iPhone"}, {"iPad", "iPad"}, {"Android", "Android"}, {"CrOS", "ChromeOS"},
-	{"Windows", "Windows"}, {"Macintosh", "macOS"}, {"Linux", "Linux"}, {"X11", "Unix"},
-}
+var systems = signs(`[
+	["iPhone", "iPhone"], ["iPad", "iPad"], ["Android", "Android"], ["CrOS", "ChromeOS"],
+	["Windows", "Windows"], ["Macintosh", "macOS"], ["Linux", "Linux"], ["X11", "Unix"]
+]`)
 
 // apps have a browser inside, with cookies of its own.
-var apps = []sign{
-	{"Instagram", "Instagram"}, {"FBAN/", "Facebook"}, {"FBAV/", "Facebook"}, {"FB_IAB/", "Facebook"},
-	{"musical_ly", "TikTok"}, {"BytedanceWebview", "TikTok"}, {"TikTok", "TikTok"},
-	{"MicroMessenger/", "WeChat"}, {" Line/", "LINE"}, {"KAKAOTALK", "KakaoTalk"}, {"NAVER(", "NAVER"},
-	{"Snapchat", "Snapchat"}, {"Twitter", "X"}, {"LinkedInApp", "LinkedIn"}, {"Pinterest", "Pinterest"},
-	{"Telegram", "Telegram"}, {"WhatsApp", "WhatsApp"}, {"Reddit/", "Reddit"}, {"GSA/", "Google"},
-	{"; wv)", OtherApp},
-}
+var apps = signs(`[
+	["Instagram", "Instagram"], ["FBAN/", "Facebook"], ["FBAV/", "Facebook"], ["FB_IAB/", "Facebook"],
+	["musical_ly", "TikTok"], ["BytedanceWebview", "TikTok"], ["TikTok", "TikTok"],
+	["MicroMessenger/", "WeChat"], [" Line/", "LINE"], ["KAKAOTALK", "KakaoTalk"], ["NAVER(", "NAVER"],
+	["Snapchat", "Snapchat"], ["Twitter", "X"], ["LinkedInApp", "LinkedIn"], ["Pinterest", "Pinterest"],
+	["Telegram", "Telegram"], ["WhatsApp", "WhatsApp"], ["Reddit/", "Reddit"], ["GSA/", "Google"],
+	["; wv)", "` + OtherApp + `"]
+]`)
 
 // Browser says with which browser and on what a person asks, such as Chrome on Android;
 // empty where neither is known. The User-Agent says what it likes: it is for people to
@@ -66,10 +74,10 @@ func cut(userAgent string) string {
 }
 
 // find is the first name whose sign is there.
-func find(signs []sign, agent string) string {
-	for _, s := range signs {
-		if strings.Contains(agent, s.text) {
-			return s.name
+func find(signs [][]string, agent string) string {
+	for _, sign := range signs {
+		if strings.Contains(agent, sign[0]) {
+			return sign[1]
 		}
 	}
 	return ""
