@@ -83,7 +83,7 @@ func IsInstalled(a *App) bool {
 
 // Look brings the app's rules up to date; nil where its file could never be read.
 func Look(a *App, refresh time.Duration) *Rules {
-	source.Look(a.source, refresh)
+	source.LookAt(a.source, refresh)
 	rules, _ := source.Value(a.source).(*Rules)
 	return rules
 }

@@ -1,10 +1,8 @@
 package key
 
 import (
-	"context"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/getportal/ptlauth/internal/option"
 	"github.com/getportal/ptlauth/internal/source"
@@ -197,19 +195,15 @@ func parser(name string, d spec) source.Parse {
 	}
 }
 
-// Look begins to bring files and URLs up to date, and adds what there is to wait for to
-// the flights.
-func Look(entries []*Entry, refresh time.Duration, flights []context.Context) []context.Context {
+// Sources are those of the keys that are read again and again.
+func Sources(entries []*Entry) []*source.Source {
+	var sources []*source.Source
 	for _, e := range entries {
 		if e.source != nil {
-			source.Look(e.source, refresh)
-			flight := source.InFlight(e.source)
-			if flight != nil {
-				flights = append(flights, flight)
-			}
+			sources = append(sources, e.source)
 		}
 	}
-	return flights
+	return sources
 }
 
 // Ready returns the keys that are ready and whether that is all of them. What cannot be
@@ -237,32 +231,8 @@ func keysOf(s *source.Source) ([]*Key, bool) {
 	return keys, ok
 }
 
-// IsReading reports whether a key is being read.
-func IsReading(entries []*Entry) bool {
-	for _, e := range entries {
-		if e.source != nil && source.IsReading(e.source) {
-			return true
-		}
-	}
-	return false
-}
-
 // Again asks the URLs out of turn, because a token names a key that none has yet, and
-// waits for that a moment. It reports whether to look at what they have: a flood of such
-// tokens makes one request in 30 s, and what that brings is for all of them.
+// waits for that a moment. It reports whether to look at what they have.
 func Again(entries []*Entry) bool {
-	asked := false
-	var flights []context.Context
-	for _, e := range entries {
-		if e.source == nil || !source.IsURL(e.source) {
-			continue
-		}
-		asked = true
-		flight := source.Again(e.source)
-		if flight != nil {
-			flights = append(flights, flight)
-		}
-	}
-	source.WaitAgain(flights)
-	return asked
+	return source.Again(Sources(entries))
 }

@@ -54,6 +54,7 @@ type Sources struct {
 type Keeper struct {
 	name     string
 	sources  *Sources
+	watched  []*source.Source // those of all keys and terminals
 	cache    *cache.Cache
 	observer func(*Snapshot) Need
 
@@ -110,7 +111,12 @@ const (
 // NewKeeper makes the keeper of a middleware. The cache is emptied when the world changes;
 // the observer is called after every look.
 func NewKeeper(name string, sources *Sources, c *cache.Cache, observer func(*Snapshot) Need) *Keeper {
-	return &Keeper{name: name, sources: sources, cache: c, observer: observer}
+	all := key.Sources(sources.Keys)
+	list := terminal.Source(sources.Terminals)
+	if list != nil {
+		all = append(all, list)
+	}
+	return &Keeper{name: name, sources: sources, watched: all, cache: c, observer: observer}
 }
 
 // Begin looks for the first time, and waits no longer than all middlewares of one
@@ -207,8 +213,7 @@ func look(k *Keeper, at time.Time) bool {
 			endLook(k)
 		}
 	}()
-	flights := key.Look(k.sources.Keys, k.sources.Refresh, nil)
-	flights = terminal.Look(k.sources.Terminals, k.sources.Refresh, flights)
+	flights := source.Look(k.watched, k.sources.Refresh)
 	if len(flights) == 0 {
 		renew(k, at)
 		return true
@@ -291,7 +296,7 @@ func isSame(a, b *Snapshot) bool {
 // read is the world by what has been read so far.
 func read(k *Keeper, at time.Time) *Snapshot {
 	from := k.sources
-	isReading := key.IsReading(from.Keys) || terminal.IsReading(from.Terminals)
+	isReading := source.IsReading(k.watched)
 	keys, complete := key.Ready(from.Keys)
 	s := &Snapshot{
 		End:      at.Add(from.Refresh),

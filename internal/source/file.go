@@ -1,6 +1,7 @@
 package source
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"os"
@@ -118,20 +119,12 @@ func readFile(path string, size int64, limit int) ([]byte, string) {
 // readAll reads at most a byte more than the limit. size is what is expected, in bytes;
 // -1 when that is not known.
 func readAll(r io.Reader, size int64, limit int) ([]byte, error) {
-	if size < 0 || size > int64(limit) {
-		return io.ReadAll(io.LimitReader(r, int64(limit)+1))
+	var content bytes.Buffer
+	if size > 0 && size <= int64(limit) {
+		content.Grow(int(size) + bytes.MinRead)
 	}
-	content := make([]byte, int(size)+1)
-	n, err := io.ReadFull(r, content)
-	if err == io.EOF || err == io.ErrUnexpectedEOF { //nolint:errorlint // ReadFull wraps neither, and errors.Is costs the interpreter a wrapper.
-		return content[:n], nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	// It has grown meanwhile.
-	rest, err := io.ReadAll(io.LimitReader(r, int64(limit-n)+1))
-	return append(content, rest...), err
+	_, err := content.ReadFrom(io.LimitReader(r, int64(limit)+1))
+	return content.Bytes(), err
 }
 
 // reason is the system's own words, without the path that a log line begins with already.

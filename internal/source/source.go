@@ -91,7 +91,7 @@ var (
 // as: the same path read as something else is another source.
 func File(kind, path string, parse Parse) *Source {
 	s := known(kind+" "+path, &Source{Name: shown(path), path: path, limit: limitOf(kind), parse: parse})
-	Look(s, atStart)
+	LookAt(s, atStart)
 	return s
 }
 
@@ -101,7 +101,7 @@ func URL(kind, address string, caching bool, parse Parse) *Source {
 	s := known(kind+" "+address, &Source{
 		Name: withoutSecrets(address), address: address, limit: limitOf(kind), caching: caching, parse: parse,
 	})
-	Look(s, atStart)
+	LookAt(s, atStart)
 	return s
 }
 
@@ -137,10 +137,23 @@ func lastUse(s *Source) time.Time {
 	return s.used
 }
 
-// Look brings the source up to date: a file if its time, size or identity has changed,
+// Look brings all of them up to date, and returns what there is to wait for.
+func Look(sources []*Source, refresh time.Duration) []context.Context {
+	var flights []context.Context
+	for _, s := range sources {
+		LookAt(s, refresh)
+		flight := InFlight(s)
+		if flight != nil {
+			flights = append(flights, flight)
+		}
+	}
+	return flights
+}
+
+// LookAt brings the source up to date: a file if its time, size or identity has changed,
 // a URL if refresh has passed. A URL's answer and a long list are not waited for. Of
 // several that look at once one reads.
-func Look(s *Source, refresh time.Duration) {
+func LookAt(s *Source, refresh time.Duration) {
 	if s.path != "" {
 		lookAtFile(s)
 	} else {
@@ -160,11 +173,17 @@ func InFlight(s *Source) context.Context {
 	return s.inFlight
 }
 
-// IsReading reports whether anything is read beside, be it by a server that hangs.
-func IsReading(s *Source) bool {
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	return s.inFlight != nil
+// IsReading reports whether any of them is read beside, be it by a server that hangs.
+func IsReading(sources []*Source) bool {
+	for _, s := range sources {
+		s.mutex.Lock()
+		isReading := s.inFlight != nil
+		s.mutex.Unlock()
+		if isReading {
+			return true
+		}
+	}
+	return false
 }
 
 // Wait waits for all of them, until one common time.

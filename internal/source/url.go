@@ -71,29 +71,36 @@ func lookAtURL(s *Source, refresh time.Duration) {
 	}
 }
 
-// IsURL reports whether it is one.
-func IsURL(s *Source) bool {
-	return s.address != ""
+// Again asks the URLs among them out of turn, because somebody needs what they may have by
+// now, and waits for that a moment. It reports whether there are any: a flood of requests makes
+// each be asked once in 30 s, and what that brings is for all of them.
+func Again(sources []*Source) bool {
+	var asked []*Source
+	isAny := false
+	for _, s := range sources {
+		if s.address != "" {
+			isAny = true
+			if force(s) {
+				asked = append(asked, s)
+			}
+		}
+	}
+	WaitAgain(Look(asked, 0))
+	return isAny
 }
 
-// Again asks a URL out of turn, at most once in 30 s, because somebody needs what it may
-// have by now, as where a token has an unknown kid. It returns what there is to wait for,
-// whoever made it ask.
-func Again(s *Source) context.Context {
+// force has the next look ask, at most once in 30 s, and reports whether there is anything to
+// wait for, whoever made it ask.
+func force(s *Source) bool {
 	now := time.Now()
 	s.mutex.Lock()
+	defer s.mutex.Unlock()
 	if s.lastForced.IsZero() || now.Sub(s.lastForced) >= forcedInterval {
 		s.lastForced = now
 		s.next = now
 		s.forced = true
 	}
-	forced := s.forced
-	s.mutex.Unlock()
-	if !forced {
-		return nil
-	}
-	lookAtURL(s, 0)
-	return InFlight(s)
+	return s.forced
 }
 
 // fetchBeside fetches on a goroutine of its own, where a panic would end Traefik. Under

@@ -131,8 +131,8 @@ func TestWaiting(t *testing.T) {
 		t.Errorf("all together were waited for %s", took)
 	}
 	for _, s := range sources {
-		Look(s, time.Second)
-		if InFlight(s) != nil || !IsReading(s) || Value(s) != nil {
+		LookAt(s, time.Second)
+		if InFlight(s) != nil || !IsReading([]*Source{s}) || Value(s) != nil {
 			t.Errorf("%s is to be waited for again: %+v", s.Name, s)
 		}
 	}
@@ -152,7 +152,7 @@ func TestBackOff(t *testing.T) {
 	s := URL(t.Name(), server.URL, false, asIs)
 	lookUntil := func(end time.Time, done func() bool) {
 		for time.Now().Before(end) && !done() {
-			Look(s, time.Second)
+			LookAt(s, time.Second)
 			time.Sleep(5 * time.Millisecond)
 		}
 	}
@@ -167,7 +167,7 @@ func TestBackOff(t *testing.T) {
 	s.mutex.Lock()
 	s.next, s.finished = time.Time{}, time.Now().Add(-longSilence-time.Second)
 	s.mutex.Unlock()
-	Look(s, time.Second)
+	LookAt(s, time.Second)
 	if InFlight(s) == nil {
 		t.Error("after a long silence, a server that failed is not waited for")
 	}
@@ -197,9 +197,8 @@ func TestAgain(t *testing.T) {
 		go func() {
 			defer all.Done()
 			began := time.Now()
-			flight := Again(s)
-			if flight != nil {
-				WaitAgain([]context.Context{flight})
+			if !Again([]*Source{s}) {
+				t.Error("it is taken for no URL")
 			}
 			if time.Since(began) > 150*time.Millisecond {
 				waited.Add(1)
@@ -248,7 +247,7 @@ func TestLongFiles(t *testing.T) {
 	}
 	close(release)
 	Wait([]context.Context{flight}, time.Now().Add(10*time.Second))
-	if Value(s) != maxAtOnce+1 || IsReading(s) {
+	if Value(s) != maxAtOnce+1 || IsReading([]*Source{s}) {
 		t.Errorf("got %v", Value(s))
 	}
 	if Age(s) > 5*time.Second {
@@ -260,12 +259,12 @@ func TestLongFiles(t *testing.T) {
 		t.Error("what is no list is read beside")
 	}
 	write("good" + strings.Repeat("x", maxShort))
-	Look(short, 0)
+	LookAt(short, 0)
 	if Value(short) != nil || !strings.Contains(short.problem, "is larger than 1 MiB") {
 		t.Errorf("got %q", short.problem)
 	}
 	write("good")
-	Look(short, 0)
+	LookAt(short, 0)
 	if Value(short) != "good" {
 		t.Errorf("got %v and %q", Value(short), short.problem)
 	}

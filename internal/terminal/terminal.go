@@ -2,7 +2,6 @@
 package terminal
 
 import (
-	"context"
 	"encoding/json"
 	"strings"
 	"time"
@@ -181,18 +180,12 @@ func readStale(s *option.Section, isRead bool) time.Duration {
 	return stale
 }
 
-// Look begins to bring the list up to date, and adds what there is to wait for to the
-// flights.
-func Look(l *List, refresh time.Duration, flights []context.Context) []context.Context {
-	if l == nil || l.source == nil {
-		return flights
+// Source is where the list is read again and again; nil: nowhere.
+func Source(l *List) *source.Source {
+	if l == nil {
+		return nil
 	}
-	source.Look(l.source, refresh)
-	flight := source.InFlight(l.source)
-	if flight == nil {
-		return flights
-	}
-	return append(flights, flight)
+	return l.source
 }
 
 // Now returns the list as it is known; nil when it could never be read, or not for
@@ -224,18 +217,13 @@ func isStale(l *List, refresh time.Duration) bool {
 	return true
 }
 
-// IsReading reports whether the list is being read.
-func IsReading(l *List) bool {
-	return l != nil && l.source != nil && source.IsReading(l.source)
-}
-
 // Again looks out of turn for a terminal that may have been paired a moment ago. Of many
 // that are not, few wait, and one makes a file be read or a server be asked.
 func Again(l *List, refresh time.Duration, subject string) *Terminal {
 	if l == nil || l.source == nil {
 		return nil
 	}
-	source.WaitAgain(Look(l, refresh, nil))
+	source.WaitAgain(source.Look([]*source.Source{l.source}, refresh))
 	r := Now(l, refresh)
 	if r == nil {
 		return nil
