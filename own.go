@@ -29,12 +29,6 @@ func decideOwn(g *gate, r *http.Request, o *outcome) bool {
 	return true
 }
 
-// methods are those of the own paths.
-var methods = map[string]string{
-	pairing.Device: "GET, HEAD", pairing.Me: "GET, HEAD", pairing.Used: "POST",
-	pairing.Pair: "GET, HEAD, POST", pairing.Out: "GET, HEAD, POST",
-}
-
 // visit is a request for an own path.
 type visit struct {
 	gate    *gate
@@ -46,7 +40,7 @@ type visit struct {
 // serveOwn answers an own path.
 func serveOwn(g *gate, w http.ResponseWriter, r *http.Request, o *outcome) {
 	v := &visit{gate: g, w: w, r: r, outcome: o}
-	allowed := methods[o.own]
+	allowed := pairing.Methods[o.own]
 	if r.Method != "GET" && r.Method != "HEAD" && r.Method != "POST" || !strings.Contains(allowed, r.Method) {
 		w.Header()["Allow"] = []string{allowed}
 		refuse(v, http.StatusMethodNotAllowed)
@@ -119,14 +113,12 @@ func seeOther(v *visit, location string) {
 // leadHome leads from an app's host to the one where devices are paired, and from there back.
 func leadHome(v *visit) {
 	s, r := v.gate.policy.Pairing, v.r
-	location := pairing.Address(s, r)
-	scheme, _, _ := strings.Cut(location, "://")
-	root := scheme + "://" + address.Host(r, scheme)
+	scheme := pairing.Scheme(r)
 	next := pairing.Next(s, r, pairing.Query(r).Get("next"))
 	if next == "" || strings.HasPrefix(next, "/") {
-		next = root + "/" + strings.TrimPrefix(next, "/")
+		next = scheme + "://" + address.Host(r, scheme) + "/" + strings.TrimPrefix(next, "/")
 	}
-	seeOther(v, location+v.outcome.own+"?next="+url.QueryEscape(next))
+	seeOther(v, pairing.Address(s, r)+v.outcome.own+"?next="+url.QueryEscape(next))
 }
 
 // tell answers a program.

@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/getportal/ptlauth/internal/address"
 	"github.com/getportal/ptlauth/internal/denial/page"
 	"github.com/getportal/ptlauth/internal/journal"
 	"github.com/getportal/ptlauth/internal/pairing"
@@ -113,21 +112,16 @@ func show(v *visit, status int, name page.Name, d *page.Data) {
 func aboutPairing(v *visit) *page.Data {
 	r, o := v.r, v.outcome
 	agent := r.Header.Get("User-Agent")
-	d := &page.Data{
-		Host:    address.Host(r, address.Scheme(r)),
-		Browser: page.Browser(agent),
-		InApp:   page.InApp(agent),
-		Contact: v.gate.policy.Contact,
-		HasForm: true,
-		Secure:  pairing.IsSecure(r),
-	}
+	d := about(v.gate, r, o)
+	d.Browser = page.Browser(agent)
+	d.InApp = page.InApp(agent)
+	d.HasForm = true
 	if isIn(o) {
 		d.Paired = o.result.Terminal.Name
 		if d.Paired == "" {
 			d.Paired = o.result.Terminal.ID
 		}
 	}
-	d.Locked = isLocked(o)
 	return d
 }
 

@@ -15,35 +15,34 @@ import (
 // and, where a device that is paired would be let in, how it is.
 func aboutDenial(g *gate, r *http.Request, o *outcome) *page.Data {
 	s := g.policy.Pairing
-	d := &page.Data{
-		Host:    address.Host(r, address.Scheme(r)),
-		Contact: g.policy.Contact,
-		IsFirst: o.snapshot.Registry != nil && terminal.Count(o.snapshot.Registry) == 0,
-	}
+	d := about(g, r, o)
+	d.IsFirst = o.snapshot.Registry != nil && terminal.Count(o.snapshot.Registry) == 0
 	if s == nil || o.result.Status != http.StatusUnauthorized {
 		return d
 	}
 	d.InApp = page.InApp(r.Header.Get("User-Agent"))
-	d.Secure = pairing.IsSecure(r)
-	d.Locked = isLocked(o)
 	d.Base = address.Path(&http.Request{URL: &url.URL{Path: s.Path}, Header: r.Header})
 	wanted := ""
 	if r.Method == "GET" {
-		wanted = address.Page(r)
+		wanted = pairing.Page(r)
 	}
 	if !pairing.TakesCodes(s, r) { // guard: an app's page has a field for a code only where apps are trusted
-		home := pairing.Address(s, r)
-		scheme, _, _ := strings.Cut(home, "://")
-		_, rest, isPage := strings.Cut(wanted, "://")
-		if isPage {
-			wanted = scheme + "://" + rest
-		}
-		d.PairURL = home + "pair?next=" + url.QueryEscape(wanted)
+		d.PairURL = pairing.Address(s, r) + "pair?next=" + url.QueryEscape(wanted)
 		return d
 	}
 	d.HasForm = true
 	d.Next = withoutOrigin(wanted)
 	return d
+}
+
+// about is what each page says of a request.
+func about(g *gate, r *http.Request, o *outcome) *page.Data {
+	return &page.Data{
+		Host:    address.Host(r, address.Scheme(r)),
+		Contact: g.policy.Contact,
+		Secure:  pairing.IsSecure(r),
+		Locked:  isLocked(o),
+	}
 }
 
 // withoutOrigin is a page's address within its own origin.

@@ -37,28 +37,24 @@ func isDue(r *http.Request, due int64) bool {
 // it did. The token goes to whoever sent the one before, and nobody may keep the answer.
 func renew(g *gate, w http.ResponseWriter, r *http.Request, o *outcome) bool {
 	p := g.policy
-	if pairing.IsElsewhere(p.Pairing, r) {
-		return renewElsewhere(g, w, r, o)
-	}
 	now := time.Now()
-	page := pairing.SamePage(r)
-	if page == "" || !pairing.MayRenew("", o.result.Text, now) {
+	purpose := ""
+	location := pairing.SamePage(r)
+	// The only host that makes cookies sends the browser back.
+	isElsewhere := pairing.IsElsewhere(p.Pairing, r)
+	if isElsewhere {
+		purpose = "elsewhere "
+		location = pairing.RenewalAddress(p.Pairing, r)
+	}
+	if location == "" || !pairing.MayRenew(purpose, o.result.Text, now) {
 		return false
 	}
-	fresh := pairing.Token(o.snapshot.Keys, p.TokenRules, o.result.Token.Subject, now.Unix())
-	if fresh == "" {
-		return false
-	}
-	pairing.Replace(w, r, p.Pairing, p.Locations, fresh)
-	redirect(g, w, r, o, page)
-	return true
-}
-
-// renewElsewhere sends the browser to the only host that makes cookies, which sends it back.
-func renewElsewhere(g *gate, w http.ResponseWriter, r *http.Request, o *outcome) bool {
-	location := pairing.RenewalAddress(g.policy.Pairing, r)
-	if location == "" || !pairing.MayRenew("elsewhere ", o.result.Text, time.Now()) {
-		return false
+	if !isElsewhere {
+		fresh := pairing.Token(o.snapshot.Keys, p.TokenRules, o.result.Token.Subject, now.Unix())
+		if fresh == "" {
+			return false
+		}
+		pairing.Replace(w, r, p.Pairing, p.Locations, fresh)
 	}
 	redirect(g, w, r, o, location)
 	return true

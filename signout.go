@@ -5,7 +5,6 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/getportal/ptlauth/internal/address"
 	"github.com/getportal/ptlauth/internal/authn"
 	"github.com/getportal/ptlauth/internal/denial"
 	"github.com/getportal/ptlauth/internal/denial/page"
@@ -149,12 +148,7 @@ func isLocked(o *outcome) bool {
 // aboutVisitor is what a page says of whoever asks for it.
 func aboutVisitor(v *visit) *page.Data {
 	o := v.outcome
-	d := &page.Data{
-		Host:    address.Host(v.r, address.Scheme(v.r)),
-		Contact: v.gate.policy.Contact,
-		Secure:  pairing.IsSecure(v.r),
-		Locked:  isLocked(o),
-	}
+	d := about(v.gate, v.r, o)
 	if isIn(o) {
 		d.Terminal = o.result.Terminal.Name
 		d.User = userOf(o.result)

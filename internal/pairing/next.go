@@ -69,24 +69,36 @@ func TakesCodes(s *Settings, r *http.Request) bool {
 
 // Address is where the own paths are on the only host that makes cookies.
 func Address(s *Settings, r *http.Request) string {
-	scheme := "http://"
+	return Scheme(r) + "://" + s.Host + s.Path
+}
+
+// Scheme is the one that the visitor's browser speaks, with the only host that makes cookies too.
+func Scheme(r *http.Request) string {
 	if IsSecure(r) {
-		scheme = "https://"
+		return "https"
 	}
-	return scheme + s.Host + s.Path
+	return "http"
+}
+
+// Page is the address of the page that a request asks for, as the visitor's browser spells it;
+// empty where address.Page is.
+func Page(r *http.Request) string {
+	_, rest, isPage := strings.Cut(address.Page(r), "://")
+	if !isPage {
+		return ""
+	}
+	return Scheme(r) + "://" + rest
 }
 
 // RenewalAddress is where a visitor of another host is given a new token, and from where the
 // way leads back to the page; empty where it would not.
 func RenewalAddress(s *Settings, r *http.Request) string {
-	page := address.Page(r)
+	page := Page(r)
 	// A long one is cut.
-	if page == "" || !strings.HasSuffix(page, r.URL.RequestURI()) {
+	if !strings.HasSuffix(page, r.URL.RequestURI()) {
 		return ""
 	}
-	_, rest, _ := strings.Cut(page, "://")
-	scheme, _, _ := strings.Cut(Address(s, r), "://")
-	page = Next(s, r, scheme+"://"+rest)
+	page = Next(s, r, page)
 	if page == "" {
 		return ""
 	}

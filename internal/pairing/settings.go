@@ -129,10 +129,15 @@ const (
 	Me     = "me"        // who the visitor is, for programs
 )
 
+// Methods are those that each own path takes.
+var Methods = map[string]string{
+	Device: "GET, HEAD", Me: "GET, HEAD", Used: "POST", Pair: "GET, HEAD, POST", Out: "GET, HEAD, POST",
+}
+
 // Paths are all own paths.
 func Paths(s *Settings) map[string]bool {
 	all := map[string]bool{}
-	for _, name := range []string{Device, Pair, Used, Out, Me} {
+	for name := range Methods {
 		all[s.Path+name] = true
 	}
 	return all
@@ -145,21 +150,9 @@ const NotOwn = "-"
 // none: an app and its proxies might read it as theirs.
 func Own(s *Settings, r *http.Request) string {
 	u := r.URL
-	if u.RawPath != "" || u.Opaque != "" || !strings.HasPrefix(u.Path, s.Path) { // guard: own paths have one spelling
+	name, isBelow := strings.CutPrefix(u.Path, s.Path)
+	if u.RawPath != "" || u.Opaque != "" || !isBelow || Methods[name] == "" { // guard: own paths have one spelling
 		return NotOwn
 	}
-	rest := u.Path[len(s.Path):]
-	switch rest {
-	case Device:
-		return Device
-	case Pair:
-		return Pair
-	case Used:
-		return Used
-	case Out:
-		return Out
-	case Me:
-		return Me
-	}
-	return NotOwn
+	return name
 }
