@@ -91,11 +91,7 @@ func removeSlow(g *gate, r *http.Request, o *outcome, d *cache.Decision) {
 	if o.result.Token == nil {      // guard: an anonymous visitor's cookies are his own
 		return
 	}
-	names := []string{"Cookie"}
-	if c.Header != "" {
-		names = append(names, c.Header)
-	}
-	for _, name := range names {
+	for _, name := range append([]string{"Cookie"}, extractor.Names(c)...) {
 		values := r.Header[name]
 		switch len(values) {
 		case 0:
@@ -173,6 +169,9 @@ func denySlow(g *gate, w http.ResponseWriter, r *http.Request, o *outcome) {
 	}
 	journal.Denial(g.denialPrefix, v.Status, r, v.LogReason)
 	switch {
+	case g.policy.Locations.Basic && v.Status == http.StatusUnauthorized &&
+		denial.MayAsk(r): // guard: a browser is never asked for a password
+		denial.Ask(w, r, v.ErrorCode)
 	case v.Status == http.StatusUnauthorized && g.policy.Login != nil && sendToLogin(g, w, r):
 	case denial.IsNavigation(r):
 		denial.Explain(w, r, v.Status, v.ErrorCode, aboutDenial(g, r, o))
@@ -242,7 +241,7 @@ func newMisconfigured(c *extractor.Locations) *misconfigured {
 }
 
 // byName is where a token is looked for besides what the configuration seems to say.
-var byName = extractor.Named(extractor.DefaultCookie, "Authorization")
+var byName = extractor.Named(extractor.DefaultCookie)
 
 // ServeHTTP cleans what it refuses: Traefik's access log, its metrics and its errors
 // middleware see the request all the same.

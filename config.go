@@ -77,8 +77,34 @@ type Config struct {
 	// text and not empty. Whoever can choose the text of any of them can choose whom the
 	// token is for.
 	//
+	// Header is one name, several, or a list of groups, not of both. Every header but Authorization may
+	// carry the token bare, too. A proxy in front makes some of a cookie, such as
+	// Cf-Access-Jwt-Assertion: so all but Authorization are guarded against other origins as
+	// the cookie is (CrossOriginProtection), unless explicit says that programs alone send it.
+	// A proxy that makes Authorization of its cookie (oauth2-proxy) needs explicit: false.
+	//
+	//	token:
+	//	  basic: true
+	//	  header:
+	//	    - {name: Authorization}
+	//	    - {name: Cf-Access-Jwt-Assertion}
+	//	    - {name: X-Access-Token, explicit: true}
+	//
+	// Basic is for clients that know a user name and a password alone: calendars, feed
+	// readers, git, WebDAV. The password is the token, also with the terminal's id and a colon
+	// before it, and the user name is not looked at. A browser that was once given a password
+	// sends it with everything, whichever page asks, so it is guarded as the cookie is. A
+	// password that is no token is the app's and stays, with its user name, byte for byte.
+	// Programs without a good token are then answered 401 with WWW-Authenticate: Basic beside
+	// Bearer, so that they ask for a password. A browser is not, because it would show a box:
+	// it is known by Sec-Fetch-*, which others than browsers send too where no page could, or
+	// by its Origin; over plain HTTP, for a GET, HEAD or POST, by its User-Agent.
+	//
 	//   - token.cookie (name, default authorization): the cookie that carries the token; empty: none
-	//   - token.header (name): the header that carries it, scheme Bearer, such as Authorization
+	//   - token.header (one or several names, or a list of groups): the header that carries it, scheme Bearer, such as Authorization
+	//   - token.header[].name (name): the same in a group
+	//   - token.header[].explicit (boolean, default true for Authorization alone): no proxy makes it of a cookie, and other origins' pages may send it
+	//   - token.basic (boolean, default false): the password of Authorization: Basic carries it
 	//   - token.query (name): the query parameter that carries it; Traefik's access log shows it
 	//   - token.forward (boolean, default false): let the app see the token
 	//   - token.subject (one or several claims, default sub): the claim that names the terminal
@@ -255,8 +281,8 @@ type Config struct {
 	//   - passPreflight (boolean, default false): let CORS preflights through
 	PassPreflight interface{} `json:"passPreflight,omitempty"`
 
-	// CrossOriginProtection refuses, with 403, a token that came by cookie where a page of
-	// another origin sent the request, and it may change something (any method but GET,
+	// CrossOriginProtection refuses, with 403, a token that came by cookie, as a password or in
+	// a header that is not explicit where a page of another origin sent the request, and it may change something (any method but GET,
 	// HEAD and OPTIONS), opens a WebSocket, or shows the app in a frame. On a public path
 	// such a visitor is anonymous. A browser tells by Sec-Fetch-Site, else by Origin, which
 	// must then be the request's host. What is framed is sent with a

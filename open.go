@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/getportal/ptlauth/internal/access"
+	"github.com/getportal/ptlauth/internal/extractor"
 	"github.com/getportal/ptlauth/internal/journal"
 	"github.com/getportal/ptlauth/internal/snapshot"
 	"github.com/getportal/ptlauth/internal/socket"
@@ -37,7 +38,7 @@ func serveLong(g *gate, w http.ResponseWriter, r *http.Request, o *outcome) {
 		Values: o.set.Values,
 		Until:  o.result.Until,
 	}
-	if o.result.ByCookie {
+	if o.result.Token != nil && o.result.Place == extractor.ByCookie {
 		s.Terminal = o.result.Token.Subject
 	}
 	d := remove(g, r, o)
@@ -69,20 +70,17 @@ func asked(g *gate, r *http.Request, o *outcome) *http.Request {
 			h[name] = r.Header[name]
 		}
 	}
-	c := g.policy.Locations
 	path, query, _ := strings.Cut(r.RequestURI, "?")
 	text := o.result.Text
 	switch {
 	case text == "":
 		query = ""
-	case o.result.ByCookie:
-		query = ""
-		h["Cookie"] = []string{c.Cookie + "=" + text}
-	case strings.Contains(strings.Join(r.Header[c.Header], " "), text):
-		query = ""
-		h[c.Header] = []string{"Bearer " + text}
-	default:
+	case o.result.Place == extractor.ByQuery:
 		path += "?" + query
+	default:
+		query = ""
+		name, value := extractor.Line(g.policy.Locations, o.result.Place, text)
+		h[name] = []string{value}
 	}
 	u := &url.URL{Scheme: r.URL.Scheme, Host: r.URL.Host, Opaque: r.URL.Opaque, Path: r.URL.Path, RawPath: r.URL.RawPath}
 	if query != "" {

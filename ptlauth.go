@@ -16,6 +16,7 @@ import (
 
 	"github.com/getportal/ptlauth/internal/access"
 	"github.com/getportal/ptlauth/internal/cache"
+	"github.com/getportal/ptlauth/internal/extractor"
 	"github.com/getportal/ptlauth/internal/header"
 	"github.com/getportal/ptlauth/internal/journal"
 	"github.com/getportal/ptlauth/internal/live"
@@ -152,7 +153,7 @@ func newGate(m *middleware, label string, rules access.Rules, app *appRoute) *ga
 		policy:       p,
 		rules:        rules,
 		stripper: header.NewStripper(header.Names{
-			Injected: access.Injected(rules), Strip: p.Strip, Rewriting: access.IsMixed(rules), Token: p.Locations.Header,
+			Injected: access.Injected(rules), Strip: p.Strip, Rewriting: access.IsMixed(rules), Tokens: extractor.Names(p.Locations),
 			Pages: p.Pairing != nil && p.Pairing.Renew > 0,
 		}),
 		cache:              &cache.Cache{},
@@ -161,7 +162,7 @@ func newGate(m *middleware, label string, rules access.Rules, app *appRoute) *ga
 		headersPerTerminal: access.HeadersArePerTerminal(rules),
 	}
 	// Where apps are told of by their hosts, a decision holds for one host.
-	g.cachedByCookieAndPath = p.Locations.Header == "" && p.Locations.Query == "" && (app != nil || p.Activity == nil)
+	g.cachedByCookieAndPath = p.Locations.Headers == nil && p.Locations.Query == "" && (app != nil || p.Activity == nil)
 	g.cachedByCookie = g.cachedByCookieAndPath && len(rules) == 1 && rules[0].Access == access.Private
 	if p.Pairing != nil {
 		g.rules = access.WithOwn(rules, p.Pairing.Path)

@@ -240,9 +240,16 @@ func cacheKey(g *gate, r *http.Request, rule *access.Rule) string {
 }
 
 func longKey(c *extractor.Locations, r *http.Request, key string) string {
-	values := r.Header[c.Header]
-	if len(values) > 1 || c.Query != "" && (r.URL.RawQuery != "" || r.Header["Referer"] != nil) {
+	if c.Query != "" && (r.URL.RawQuery != "" || r.Header["Referer"] != nil) {
 		return ""
 	}
-	return key + "\n" + r.Host + "\n" + strings.Join(values, "")
+	key += "\n" + r.Host
+	for _, one := range c.Headers {
+		values := r.Header[one.Name]
+		if len(values) > 1 {
+			return ""
+		}
+		key += "\n" + strings.Join(values, "")
+	}
+	return key
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/getportal/ptlauth/internal/authn"
 	"github.com/getportal/ptlauth/internal/denial"
 	"github.com/getportal/ptlauth/internal/denial/page"
+	"github.com/getportal/ptlauth/internal/extractor"
 	"github.com/getportal/ptlauth/internal/pairing"
 	"github.com/getportal/ptlauth/internal/socket"
 	"github.com/getportal/ptlauth/internal/terminal"
@@ -44,7 +45,7 @@ func signOut(v *visit, fields url.Values) {
 		pairing.IsSecure(v.r) { // guard: what only https obeys is not promised to others
 		pairing.DeleteSite(v.w)
 	}
-	if isIn(o) && o.result.ByCookie {
+	if isIn(o) && o.result.Place == extractor.ByCookie {
 		socket.EndOf(v.gate.sockets, o.result.Token.Subject) // guard: a WebSocket ends with the sign-out
 	}
 	show(v, http.StatusOK, name, d)
@@ -135,10 +136,10 @@ func isLocked(o *outcome) bool {
 	}
 	count := 0
 	for _, one := range o.found.Tokens {
-		if one.ByCookie && !one.Ours {
+		if one.Place == extractor.ByCookie && !one.Ours {
 			return true
 		}
-		if one.ByCookie {
+		if one.Place == extractor.ByCookie {
 			count++
 		}
 	}

@@ -1,6 +1,7 @@
 package inspection
 
 import (
+	"encoding/base64"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -11,11 +12,13 @@ import (
 
 var (
 	line   = regexp.MustCompile(`^[A-Za-z0-9-]+:`)
-	scheme = regexp.MustCompile(`(?i)^Bearer[ \t]`)
+	scheme = regexp.MustCompile(`(?i)^Bearer[ \t]+`)
+	// password is a token behind a user name, which may be empty.
+	password = regexp.MustCompile(`^[^\s:]*:(?:[^\s:]*:)?eyJ[\w-]*\.[\w-]+\.[\w-]*$`)
 )
 
 // Request is a visit of that page, a path or a whole address, with what was pasted: a token alone, NAME=TOKEN, `Bearer …`, a line of a request such
-// as `Cookie: …`, a `Set-Cookie: …`, or a whole address. A token alone goes where the middleware looks for one.
+// as `Cookie: …`, a `Set-Cookie: …`, a user name with a colon and the token, or a whole address. A token alone goes where the middleware looks for one.
 func Request(c *extractor.Locations, pasted, page string) (*http.Request, error) {
 	target, err := url.ParseRequestURI(page)
 	if err != nil {
@@ -38,6 +41,8 @@ func Request(c *extractor.Locations, pasted, page string) (*http.Request, error)
 			return nil, err
 		}
 		r.URL.RawQuery = from.RawQuery
+	case c.Basic && password.MatchString(pasted):
+		r.Header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(pasted)))
 	case line.MatchString(pasted) && strings.EqualFold(name, "Set-Cookie"):
 		first, _, _ := strings.Cut(value, ";")
 		r.Header.Set("Cookie", strings.TrimSpace(first))
@@ -56,15 +61,22 @@ func Request(c *extractor.Locations, pasted, page string) (*http.Request, error)
 
 // place puts a token where the middleware looks for one.
 func place(c *extractor.Locations, r *http.Request, token string) {
-	switch {
-	case c.Header != "" && (c.Cookie == "" || scheme.MatchString(token)):
-		if !scheme.MatchString(token) {
-			token = "Bearer " + token
-		}
-		r.Header.Set(c.Header, token)
-	case c.Cookie != "":
-		r.Header.Set("Cookie", c.Cookie+"="+token)
-	default:
-		r.URL.RawQuery = url.QueryEscape(c.Query) + "=" + token
+	where := extractor.ByQuery
+	if c.Cookie != "" {
+		where = extractor.ByCookie
 	}
+	bare := scheme.ReplaceAllString(token, "")
+	if len(c.Headers) > 0 && (c.Cookie == "" || bare != token) {
+		where = c.Headers[0].Name
+		if c.Headers[0].IsBasic {
+			where = extractor.ByBasic
+		}
+		token = bare
+	}
+	if where == extractor.ByQuery {
+		r.URL.RawQuery = url.QueryEscape(c.Query) + "=" + token
+		return
+	}
+	name, value := extractor.Line(c, where, token)
+	r.Header.Set(name, value)
 }

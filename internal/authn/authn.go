@@ -24,8 +24,9 @@ type Result struct {
 	Token     *token.Token
 	Text      string // the token as it came
 	Until     int64  // when the token expires, in seconds since 1970; 0: never
-	// ByCookie reports that a browser may have sent the token of its own accord.
-	ByCookie bool
+	Place     string // where it was: see extractor.Token
+	// Ambient reports that a browser may have sent the token of its own accord.
+	Ambient bool
 	// Ours reports that the signature is of one of our keys, though the token is not good.
 	Ours bool
 }
@@ -54,17 +55,17 @@ func Identify(p *policy.Policy, current *snapshot.Snapshot, r *http.Request, fou
 }
 
 // Judge verifies one token and looks for its terminal.
-func Judge(p *policy.Policy, current *snapshot.Snapshot, text string, byCookie bool) *Result {
+func Judge(p *policy.Policy, current *snapshot.Snapshot, text string, isAmbient bool) *Result {
 	segment, problem := token.Signed(text, current.Keys)
 	if problem == "" {
 		t, flaw := token.Open(segment, p.TokenRules, time.Now().Unix())
 		if flaw != "" {
 			return flawed(current, flaw)
 		}
-		return findTerminal(p, current, text, byCookie, t)
+		return findTerminal(p, current, text, isAmbient, t)
 	}
 	if problem == token.NoKey {
-		return lookAgain(p, current, text, byCookie)
+		return lookAgain(p, current, text, isAmbient)
 	}
 	// badToken, written out: a forgery should not cost another call.
 	if current.Complete {
@@ -81,7 +82,7 @@ func flawed(current *snapshot.Snapshot, flaw string) *Result {
 }
 
 // lookAgain is for a token that may be of a key that has just come.
-func lookAgain(p *policy.Policy, current *snapshot.Snapshot, text string, byCookie bool) *Result {
+func lookAgain(p *policy.Policy, current *snapshot.Snapshot, text string, isAmbient bool) *Result {
 	if !key.Again(p.Keys) {
 		return badToken(current, token.NoKey)
 	}
@@ -94,7 +95,7 @@ func lookAgain(p *policy.Policy, current *snapshot.Snapshot, text string, byCook
 	if flaw != "" {
 		return flawed(current, flaw)
 	}
-	return findTerminal(p, current, text, byCookie, t)
+	return findTerminal(p, current, text, isAmbient, t)
 }
 
 // badToken refuses a token, unless it may be of a key that cannot be read.
@@ -106,7 +107,7 @@ func badToken(current *snapshot.Snapshot, problem string) *Result {
 }
 
 // findTerminal looks for the token's terminal among those that are paired.
-func findTerminal(p *policy.Policy, current *snapshot.Snapshot, text string, byCookie bool, t *token.Token) *Result {
+func findTerminal(p *policy.Policy, current *snapshot.Snapshot, text string, isAmbient bool, t *token.Token) *Result {
 	who := terminal.Find(current.Registry, t.Subject)
 	if who == nil {
 		// A device that was paired a moment ago should not have to wait.
@@ -118,7 +119,7 @@ func findTerminal(p *policy.Policy, current *snapshot.Snapshot, text string, byC
 		return v
 	}
 	return &Result{
-		Status: http.StatusOK, Terminal: who, Token: t, Text: text, ByCookie: byCookie,
+		Status: http.StatusOK, Terminal: who, Token: t, Text: text, Ambient: isAmbient,
 		Until: t.Until, // guard: a remembered token does not outlive its expiry
 	}
 }
@@ -135,7 +136,8 @@ func choose(p *policy.Policy, current *snapshot.Snapshot, found *extractor.Found
 	}
 	var chosen *Result
 	for i, one := range tokens {
-		v := Judge(p, current, one.Text, one.ByCookie)
+		v := Judge(p, current, one.Text, one.Ambient)
+		v.Place = one.Place
 		tokens[i].Ours = v.Ours || v.Status == http.StatusOK
 		switch {
 		case chosen == nil || chosen.Status != http.StatusOK && v.Status == http.StatusOK:
@@ -143,8 +145,8 @@ func choose(p *policy.Policy, current *snapshot.Snapshot, found *extractor.Found
 		case v.Status != http.StatusOK:
 		case v.Token.Subject != chosen.Token.Subject: // guard: two terminals at once are refused
 			return Denied(http.StatusUnauthorized, denial.BadToken, "there are tokens of two terminals")
-		default:
-			chosen.ByCookie = chosen.ByCookie && v.ByCookie
+		case chosen.Ambient && !v.Ambient:
+			chosen = v
 		}
 	}
 	// A token of a key that cannot be read just now would be taken for another's.
@@ -162,14 +164,27 @@ func CheckRequired(p *policy.Policy, r *http.Request, v *Result) *Result {
 }
 
 func checkRequiredSlow(p *policy.Policy, r *http.Request, v *Result) *Result {
-	if v.ByCookie && !origin.Allows(p.Origins, r) {
-		return Denied(http.StatusForbidden, denial.NoToken, "another origin's page asks with the visitor's cookie; if it may, list it in trustedOrigins")
+	if v.Ambient && !origin.Allows(p.Origins, r) {
+		return Denied(http.StatusForbidden, denial.NoToken, crossOrigin(v.Place))
 	}
 	unmet := token.Unmet(p.TokenRules.Require, v.Token)
 	if unmet != "" {
 		return Denied(http.StatusForbidden, denial.Insufficient, "the token does not satisfy require."+unmet)
 	}
 	return v
+}
+
+// crossOrigin is why a page of another origin is denied, by the token's place.
+func crossOrigin(place string) string {
+	const remedy = "; if it may, list it in trustedOrigins"
+	switch place {
+	case extractor.ByCookie:
+		return "another origin's page asks with the visitor's cookie" + remedy
+	case extractor.ByBasic:
+		return "another origin's page asks with the password that the visitor's browser sends by itself" + remedy
+	}
+	return "another origin's page asks with " + place + ", which a proxy in front may have made of the visitor's cookie" + remedy +
+		"; if none does, write {name: " + place + ", explicit: true} in token.header"
 }
 
 // Denied is the result for a request that is denied whoever asks.

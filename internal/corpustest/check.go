@@ -2,6 +2,7 @@ package corpustest
 
 import (
 	"bytes"
+	"encoding/base64"
 	"fmt"
 	"net/http"
 	"slices"
@@ -306,13 +307,13 @@ func (x *exchange) checkForwarded(one Recorded) {
 		x.complain("the app was asked for %q, want %q", one.Target, x.expect.Target)
 	}
 	allowed := x.expect.Sees
+	rest := slices.Concat(one.Raw, passwords(one.Header))
 	if x.expect.Forwarded {
 		allowed = append(slices.Clone(allowed), x.sent...)
-		if !slices.ContainsFunc(x.sent, func(name string) bool { return bytes.Contains(one.Raw, []byte(x.tokens[name])) }) {
+		if !slices.ContainsFunc(x.sent, func(name string) bool { return bytes.Contains(rest, []byte(x.tokens[name])) }) {
 			x.complain("the app did not get the token")
 		}
 	}
-	rest := one.Raw
 	for _, name := range allowed {
 		rest = bytes.ReplaceAll(rest, []byte(x.tokens[name]), nil)
 	}
@@ -396,6 +397,12 @@ func (x *exchange) checkLeaks() {
 				x.complain("the %s holds the token %q, or its signature: %.1000q", place, name, text)
 			}
 		}
+		for _, line := range x.request.Headers {
+			_, credentials, ok := strings.Cut(line, "Basic ")
+			if ok && len(credentials) >= shortest && strings.Contains(text, credentials) {
+				x.complain("the %s holds a user name and a password: %.1000q", place, text)
+			}
+		}
 		for name, secret := range x.secrets {
 			// Of a PEM file, any line is too much.
 			for _, line := range strings.Split(secret, "\n") {
@@ -405,6 +412,20 @@ func (x *exchange) checkLeaks() {
 			}
 		}
 	}
+}
+
+// passwords are what is in Authorization: Basic, in plain text.
+func passwords(fields []Field) []byte {
+	var all []byte
+	for _, f := range fields {
+		scheme, credentials, _ := strings.Cut(f.Value, " ")
+		if strings.EqualFold(f.Name, "Authorization") && strings.EqualFold(scheme, "Basic") {
+			// Whatever can be read before something that cannot counts too.
+			plain, _ := base64.RawStdEncoding.DecodeString(strings.TrimRight(credentials, "= "))
+			all = append(append(all, '\n'), plain...)
+		}
+	}
+	return all
 }
 
 func leaks(text, token string) bool {

@@ -37,6 +37,8 @@ func (e *expander) text(s string) string {
 			return url.QueryEscape(value)
 		case filter == "base64":
 			return base64.StdEncoding.EncodeToString([]byte(value))
+		case filter == "unpadded":
+			return strings.TrimRight(value, "=")
 		}
 		if e.err == nil {
 			e.err = fmt.Errorf("what is %s?", match)
@@ -57,6 +59,12 @@ func (e *expander) lookup(name string) (value string, ok bool) {
 		e.used = append(e.used, token)
 		value, ok = e.tokens[token]
 		return value, ok
+	}
+	if pair, found := strings.CutPrefix(name, "basic."); found {
+		// What stands before the last colon is the user name, with whatever comes with it.
+		at := strings.LastIndexByte(pair, ':') + 1
+		password, ok := e.lookup("token." + pair[at:])
+		return base64.StdEncoding.EncodeToString([]byte(pair[:at] + password)), ok
 	}
 	if kind, found := strings.CutPrefix(name, "code."); found {
 		return pairingCode(e.dir, kind)

@@ -33,13 +33,17 @@ var names = map[int]page.Name{
 // answer is a response that is ready to be written.
 type answer struct {
 	// values are those of Cache-Control, Content-Type, X-Content-Type-Options and
-	// WWW-Authenticate, where it has one.
+	// WWW-Authenticate, where it has any.
 	values []string
 	body   []byte
 	allow  string // the methods that there are, with a 405
 }
 
-var answers = newAnswers()
+var (
+	answers = newAnswers()
+	// asks are what Ask answers, by failure.
+	asks = map[string]*answer{NoToken: newAsk(NoToken), BadToken: newAsk(BadToken)}
+)
 
 // newAnswers makes the answers by failure and status.
 func newAnswers() map[string]map[int]*answer {
@@ -72,6 +76,14 @@ func newAnswer(status int, failure string) *answer {
 	return a
 }
 
+// newAsk puts Basic first (RFC 7617 §2), for clients that read no further.
+func newAsk(failure string) *answer {
+	a := newAnswer(http.StatusUnauthorized, failure)
+	a.values = append(a.values, a.values[3])
+	a.values[3] = `Basic realm="ptlauth", charset="UTF-8"`
+	return a
+}
+
 // Write answers with that status: a program with a problem document, a person with a page that
 // says no more than where it is. The failure is one of the constants above.
 func Write(w http.ResponseWriter, r *http.Request, status int, failure string) {
@@ -84,7 +96,16 @@ func Write(w http.ResponseWriter, r *http.Request, status int, failure string) {
 
 // Tell answers a program with a problem document.
 func Tell(w http.ResponseWriter, r *http.Request, status int, failure string) {
-	a := answers[failure][status]
+	tell(w, r, status, answers[failure][status])
+}
+
+// Ask answers a program that has no good token with 401, and asks it for a user name and a
+// password.
+func Ask(w http.ResponseWriter, r *http.Request, failure string) {
+	tell(w, r, http.StatusUnauthorized, asks[failure])
+}
+
+func tell(w http.ResponseWriter, r *http.Request, status int, a *answer) {
 	h := w.Header()
 	// What the next request is answered with must not change when a middleware edits a
 	// value in place (rs/cors#198).
@@ -93,7 +114,7 @@ func Tell(w http.ResponseWriter, r *http.Request, status int, failure string) {
 	h["Content-Type"] = values[1:2:2]
 	h["X-Content-Type-Options"] = values[2:3:3]
 	if len(values) > 3 {
-		h["Www-Authenticate"] = values[3:4:4]
+		h["Www-Authenticate"] = values[3:len(values):len(values)]
 	}
 	if a.allow != "" {
 		h["Allow"] = []string{a.allow}

@@ -12,7 +12,6 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/getportal/ptlauth/internal/header"
 	"github.com/getportal/ptlauth/internal/option"
 	"github.com/getportal/ptlauth/internal/pattern"
 )
@@ -22,10 +21,11 @@ const DefaultCookie = "authorization"
 
 // Locations are the places where a token may be.
 type Locations struct {
-	Cookie  string // a cookie's name; empty: none
-	Header  string // a header's canonical name; empty: none
-	Query   string // a query parameter's name; empty: none
-	Forward bool   // leave the token in the request
+	Cookie  string   // a cookie's name; empty: none
+	Headers []Header // in the order in which they are looked at
+	Query   string   // a query parameter's name; empty: none
+	Basic   bool     // the password of Authorization: Basic may be one
+	Forward bool     // leave the token in the request
 
 	sought string         // the reason where no token is in any of them
 	assign string         // what stands before the token in a Cookie line; empty where that is not all
@@ -40,11 +40,8 @@ func Read(s *option.Section, injected []string) *Locations {
 		Query:   strings.TrimSpace(s.Text("query", "")),
 		Forward: s.Bool("forward", false),
 	}
-	name := strings.TrimSpace(s.Text("header", ""))
+	readHeaders(s, c, injected)
 	s.Unknown()
-	if name != "" {
-		c.Header = readHeader(s, name, injected)
-	}
 	if strings.ContainsAny(c.Cookie, "=;, \t\"\r\n") {
 		s.Problem("cookie", "is not a cookie's name: leave out spaces, quotes and punctuation")
 	}
@@ -52,37 +49,21 @@ func Read(s *option.Section, injected []string) *Locations {
 		s.Problem("query", "is not a parameter's name: leave out spaces, quotes, letters with accents and & ; = + % #")
 		c.Query = ""
 	}
-	if c.Header == "" && c.Query == "" && !c.Forward {
+	if c.Headers == nil && c.Query == "" && !c.Forward {
 		c.assign = "; " + c.Cookie + "="
 	}
-	if c.Cookie == "" && c.Header == "" && c.Query == "" {
+	if c.Cookie == "" && c.Headers == nil && c.Query == "" {
 		s.Problem("", "nothing may carry a token: name a cookie, a header or a query parameter")
 	}
 	compile(c)
 	return c
 }
 
-// Named are carriers by the names of a cookie and a header.
-func Named(cookie, header string) *Locations {
-	c := &Locations{Cookie: cookie, Header: header}
+// Named are carriers by the name of a cookie, and Authorization.
+func Named(cookie string) *Locations {
+	c := &Locations{Cookie: cookie, Headers: []Header{{Name: authorization, Explicit: true}}, Basic: true}
 	compile(c)
 	return c
-}
-
-func readHeader(s *option.Section, name string, injected []string) string {
-	problem := header.NameProblem(name)
-	if problem == "" && header.IsReserved(header.Fold(name)) {
-		problem = "begins with X-Ptl-, which is taken out of every request: choose another header, such as Authorization"
-	}
-	for _, other := range injected {
-		if header.Fold(other) == header.Fold(name) {
-			problem = "is also injected by `headers`, and therefore taken out of every request: choose another header"
-		}
-	}
-	if problem != "" {
-		s.Problem("header", problem)
-	}
-	return http.CanonicalHeaderKey(name)
 }
 
 // isParameter matches names that a query can hold both as they are and escaped.
@@ -112,12 +93,21 @@ func escapable(name string) string {
 // Token is what may be a token.
 type Token struct {
 	Text string
-	// ByCookie reports that a browser may have sent it of its own accord.
-	ByCookie bool
+	// Place is where it was: a header's name, or one of the words below.
+	Place string
+	// Ambient reports that a browser may have sent it of its own accord.
+	Ambient bool
 	// Ours is set by whoever verifies it: the signature is of one of our keys, whether or
 	// not the token is good. It must not reach the app.
 	Ours bool
 }
+
+// Where a token may be, besides a header of its own.
+const (
+	ByCookie = ""
+	ByBasic  = "Basic"
+	ByQuery  = "?"
+)
 
 // Found is what a request carries: a sole cookie, or all candidates.
 type Found struct {
@@ -181,12 +171,14 @@ func CookieWithout(found *Found) []string {
 	return []string{rest[2:]}
 }
 
-// Find returns what may be tokens, in the order header, cookies, query.
+// Find returns what may be tokens, in the order headers, cookies, query.
 func Find(c *Locations, r *http.Request) *Found {
 	found := &Found{}
 	h := r.Header
-	if c.Header != "" && h[c.Header] != nil {
-		findInHeader(c, found, h[c.Header])
+	for _, one := range c.Headers {
+		if h[one.Name] != nil {
+			findInHeader(c, found, one, h[one.Name])
+		}
 	}
 	if c.Cookie != "" && h["Cookie"] != nil {
 		findInCookies(c, found, h["Cookie"])
@@ -197,22 +189,9 @@ func Find(c *Locations, r *http.Request) *Found {
 	return found
 }
 
-func add(found *Found, token string, byCookie bool) {
+func add(found *Found, token, place string, isAmbient bool) {
 	if token != "" {
-		found.Tokens = append(found.Tokens, Token{Text: token, ByCookie: byCookie})
-	}
-}
-
-func findInHeader(c *Locations, found *Found, values []string) {
-	if len(values) > maxLines {
-		found.Problem = "the header that carries the token comes more than 8 times"
-		return
-	}
-	for _, value := range values {
-		token, ok := bearer(c, value)
-		if ok {
-			add(found, token, false)
-		}
+		found.Tokens = append(found.Tokens, Token{Text: token, Place: place, Ambient: isAmbient})
 	}
 }
 
@@ -239,7 +218,7 @@ func findInCookies(c *Locations, found *Found, lines []string) {
 		found.cookies = []string{rest}
 	}
 	for _, value := range values {
-		add(found, value, true)
+		add(found, value, ByCookie, true)
 	}
 }
 
@@ -254,16 +233,7 @@ func findInQuery(c *Locations, found *Found, query string) {
 	found.params = params
 	for _, at := range params {
 		value, _ := paramValue(query, at)
-		add(found, value, false)
+		// Whoever made the address has put it there: no browser does.
+		add(found, value, ByQuery, false)
 	}
-}
-
-// bearer is the token in a header's value (RFC 6750 §2.1). A header other than
-// Authorization may also carry it bare.
-func bearer(c *Locations, value string) (string, bool) {
-	value = strings.TrimSpace(value)
-	if len(value) >= 7 && strings.EqualFold(value[:7], "Bearer ") {
-		return strings.TrimSpace(value[7:]), true
-	}
-	return value, c.Header != "Authorization"
 }

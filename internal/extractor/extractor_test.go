@@ -12,7 +12,10 @@ import (
 
 // at makes carriers with those names, as Read would.
 func at(cookie, header, query string) *Locations {
-	c := &Locations{Cookie: cookie, Header: header, Query: query}
+	c := &Locations{Cookie: cookie, Query: query}
+	if header != "" {
+		c.Headers = []Header{{Name: header, Explicit: header == authorization}}
+	}
 	if header == "" && query == "" {
 		c.assign = "; " + cookie + "="
 	}

@@ -16,11 +16,19 @@ var anyJWT = regexp.MustCompile(`eyJ[\w-]*\.[\w-]+\.`)
 // option would have it looked for there. It quotes nothing of the request.
 func Why(c *Locations, r *http.Request) string {
 	h := r.Header
-	if h["Authorization"] == nil && r.URL.RawQuery == "" && !mayTell(c, h["Cookie"]) {
-		return c.sought
+	sought := c.sought
+	destination := h["Sec-Fetch-Dest"]
+	if len(destination) > 0 && destination[0] == "manifest" {
+		sought += manifest
 	}
-	return c.sought + whyNone(c, r)
+	if h["Authorization"] == nil && r.URL.RawQuery == "" && !mayTell(c, h["Cookie"]) {
+		return sought
+	}
+	return sought + whyNone(c, r)
 }
+
+// manifest is what an installable app needs (HTML, link type manifest).
+const manifest = "; browsers fetch an app's manifest without cookies: make it public, by its path as a prefix in `paths`, or have the app's page link it with crossorigin=\"use-credentials\""
 
 // mayTell reports whether cookies are worth a closer look.
 func mayTell(c *Locations, lines []string) bool {
@@ -29,8 +37,11 @@ func mayTell(c *Locations, lines []string) bool {
 
 func whyNone(c *Locations, r *http.Request) string {
 	authorization := r.Header["Authorization"]
-	if c.Header == "" && len(authorization) > 0 && len(authorization[0]) > 7 && strings.EqualFold(authorization[0][:7], "Bearer ") {
-		return "; one came in Authorization, which is looked at with `token.header: Authorization`"
+	if len(authorization) > 0 {
+		why := whyNotIn(c, authorization[0])
+		if why != "" {
+			return why
+		}
 	}
 	query := r.URL.RawQuery
 	if c.Query == "" && len(query) < maxSearched && anyJWT.MatchString(query) {
@@ -41,6 +52,31 @@ func whyNone(c *Locations, r *http.Request) string {
 		return ""
 	}
 	return whyNoCookie(c, cookies)
+}
+
+// whyNotIn is for a value of Authorization in which nothing was found.
+func whyNotIn(c *Locations, value string) string {
+	scheme, rest, _ := strings.Cut(value, " ")
+	switch {
+	case strings.EqualFold(scheme, "Bearer") && rest != "" && !takesBearer(c):
+		return "; one came in Authorization, which is looked at with `token.header: Authorization`"
+	case !strings.EqualFold(scheme, "Basic") || len(rest) > maxSearched:
+		return ""
+	case c.Basic:
+		return "; a user name and a password came, which is no token"
+	case password(decoded(rest)) != "":
+		return "; one came as a password, which is looked at with `token.basic: true`"
+	}
+	return ""
+}
+
+func takesBearer(c *Locations) bool {
+	for _, one := range c.Headers {
+		if one.Name == authorization && !one.IsBasic {
+			return true
+		}
+	}
+	return false
 }
 
 func whyNoCookie(c *Locations, lines []string) string {
@@ -70,8 +106,13 @@ func sought(c *Locations) string {
 	if c.Cookie != "" {
 		names = append(names, "the cookie `"+c.Cookie+"`")
 	}
-	if c.Header != "" {
-		names = append(names, "the header `"+c.Header+"`")
+	for _, one := range c.Headers {
+		if !one.IsBasic {
+			names = append(names, "the header `"+one.Name+"`")
+		}
+	}
+	if c.Basic {
+		names = append(names, "the password of Authorization: Basic")
 	}
 	if c.Query != "" {
 		names = append(names, "the query parameter `"+c.Query+"`")

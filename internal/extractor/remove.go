@@ -15,8 +15,10 @@ func Remove(c *Locations, r *http.Request, found *Found) {
 	if found.cut {
 		replace(r.Header, "Cookie", found.cookies)
 	}
-	if c.Header != "" && r.Header[c.Header] != nil {
-		removeHeader(c, r.Header, found)
+	for _, one := range c.Headers {
+		if r.Header[one.Name] != nil {
+			removeHeader(c, r.Header, found, one)
+		}
 	}
 	if c.Query != "" {
 		removeQuery(c, r, found)
@@ -48,20 +50,20 @@ func looksLikeJWT(value string) bool {
 }
 
 // removeHeader leaves nothing in a header that was named for tokens alone.
-func removeHeader(c *Locations, h http.Header, found *Found) {
-	values := h[c.Header]
-	if len(values) > maxLines || c.Header != "Authorization" {
-		delete(h, c.Header)
+func removeHeader(c *Locations, h http.Header, found *Found, one Header) {
+	values := h[one.Name]
+	if len(values) > maxLines || one.Name != authorization {
+		delete(h, one.Name)
 		return
 	}
 	var rest []string
 	for _, value := range values {
-		_, ok := bearer(c, value)
-		if !ok || !isOurs(found, value) {
+		text, place := credentials(c, one, value)
+		if !isLongBasic(c, one, value) && (place == "" || !isOurs(found, text)) {
 			rest = append(rest, value)
 		}
 	}
-	replace(h, c.Header, rest)
+	replace(h, one.Name, rest)
 }
 
 // removeQuery also takes the token out of Referer: a page's address is sent along

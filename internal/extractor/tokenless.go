@@ -9,8 +9,13 @@ import (
 // It may be false though there is none.
 func IsTokenless(c *Locations, r *http.Request) bool {
 	cookie := r.Header["Cookie"]
-	if len(cookie) > 1 || c.Query != "" && (r.URL.RawQuery != "" || r.Header["Referer"] != nil) || c.Header != "" && r.Header[c.Header] != nil {
+	if len(cookie) > 1 || c.Query != "" && (r.URL.RawQuery != "" || r.Header["Referer"] != nil) {
 		return false
+	}
+	for _, one := range c.Headers {
+		if r.Header[one.Name] != nil {
+			return false
+		}
 	}
 	return cookie == nil || c.Cookie == "" || !strings.Contains(cookie[0], c.Cookie)
 }
@@ -21,7 +26,7 @@ func IsSole(c *Locations, r *http.Request, found *Found) bool {
 }
 
 func isSole(c *Locations, r *http.Request, found *Found) bool {
-	if len(found.Tokens) != 1 || !found.Tokens[0].ByCookie {
+	if len(found.Tokens) != 1 || found.Tokens[0].Place != ByCookie {
 		return false
 	}
 	values, _, ok := Cut(c, strings.Join(r.Header["Cookie"], "; "))

@@ -60,9 +60,9 @@ type Stripper struct {
 
 	injected  map[string]bool // folded
 	strip     *Strip
-	pages     bool   // pages ask for more than an answer
-	rewriting bool   // names that say another path are taken out
-	kept      string // canonical: the header that carries the token, which is read first, then taken out
+	pages     bool            // pages ask for more than an answer
+	rewriting bool            // names that say another path are taken out
+	kept      map[string]bool // canonical: the headers that carry a token, which are read first, then taken out
 
 	// learned are the usual names and harmless ones that requests brought along, so that
 	// an app's own headers cost a look once.
@@ -126,13 +126,13 @@ type Names struct {
 	Rewriting bool
 	// Pages reports that a page may be asked for once more, with another token.
 	Pages bool
-	// Token is the canonical name of the header that carries the token; empty: none.
-	Token string
+	// Tokens are the canonical names of the headers that carry a token.
+	Tokens []string
 }
 
 // NewStripper makes the stripper of a middleware that takes those names out.
 func NewStripper(names Names) *Stripper {
-	g := &Stripper{Harmless: map[string]bool{}, injected: map[string]bool{}, strip: names.Strip, rewriting: names.Rewriting, pages: names.Pages, kept: names.Token}
+	g := &Stripper{Harmless: map[string]bool{}, injected: map[string]bool{}, strip: names.Strip, rewriting: names.Rewriting, pages: names.Pages, kept: setOf(strings.Join(names.Tokens, " "))}
 	for _, name := range names.Injected {
 		g.injected[Fold(name)] = true
 	}
@@ -210,7 +210,7 @@ func Empty(h http.Header) {
 // and that name folded.
 func isForeign(g *Stripper, name, folded string) bool {
 	s := g.strip
-	if name == g.kept { // guard: the token's header has one spelling
+	if g.kept[name] { // guard: the token's header has one spelling
 		return false
 	}
 	// guard: what apps believe beside our header is taken out

@@ -74,26 +74,26 @@ type Strip struct {
 // Reading is what is known of a configuration before `strip` is read.
 type Reading struct {
 	Injected []string
-	Token    string // the header that carries the token; empty: none
-	Forward  bool   // the app may see it
+	Tokens   []string // the headers that carry a token
+	Forward  bool     // the app may see it
 }
 
 // ReadStrip reads `strip`.
 func ReadStrip(top *option.Section, known Reading) *Strip {
 	s := &Strip{}
 	texts := top.Texts("strip")
-	if len(texts) == 0 && known.Token == "" {
+	if len(texts) == 0 && known.Tokens == nil {
 		return s
 	}
 	ours := map[string]bool{}
 	for _, name := range known.Injected {
 		ours[Fold(name)] = true
 	}
-	token := Fold(known.Token)
+	tokens := foldAll(setOf(strings.Join(known.Tokens, " ")))
 	var more, less []string
 	for _, text := range texts {
 		e := readEntry(text)
-		problem := entryProblem(e, ours, token)
+		problem := entryProblem(e, ours, tokens)
 		if problem != "" {
 			top.Problem("strip", "`"+shown(text)+"` "+problem)
 		} else if e.isLess {
@@ -104,8 +104,10 @@ func ReadStrip(top *option.Section, known Reading) *Strip {
 	}
 	s.more = oneOf(more)
 	s.less = oneOf(less)
-	if known.Forward && token != "" && identity.MatchString(token) && (s.less == nil || !s.less.MatchString(token)) {
-		top.Problem("strip", "does not say whether clients may send "+known.Token+", which `token.header` names, `token.forward` passes on, and apps believe: write -"+known.Token+" if the app is meant to, or choose another header")
+	for token, name := range tokens {
+		if known.Forward && identity.MatchString(token) && (s.less == nil || !s.less.MatchString(token)) {
+			top.Problem("strip", "does not say whether clients may send "+name+", which `token.header` names, `token.forward` passes on, and apps believe: write -"+name+" if the app is meant to, or choose another header")
+		}
 	}
 	return s
 }
@@ -146,14 +148,14 @@ func covers(e entry, name string) bool {
 }
 
 // entryProblem says what is wrong with an entry of `strip`; empty when nothing is.
-func entryProblem(e entry, ours map[string]bool, token string) string {
+func entryProblem(e entry, ours map[string]bool, tokens map[string]string) string {
 	switch {
 	case e.folded == "" || strings.Trim(e.name, nameBytes) != "" || strings.Contains(strings.TrimSuffix(e.name, "*"), "*"):
 		return "is not a header name: use letters, digits and dashes, and * at the end for a family"
 	case e.isLess:
 		return lessProblem(e, ours)
-	case e.folded == token:
-		return "is what `token.header` names: leave it out"
+	case tokens[e.folded] != "":
+		return "is what `token.header` names, or where `token.basic` finds a password: leave it out"
 	case isNeeded(e):
 		return "is needed on the way and cannot be taken out: leave it out"
 	}
@@ -181,6 +183,27 @@ func coversOne(e entry, names []string) bool {
 		}
 	}
 	return false
+}
+
+// TokenProblem says why a header of that name cannot carry a token; empty when it can.
+func TokenProblem(name string, injected []string) string {
+	e := entry{folded: Fold(name)}
+	switch {
+	case name == "" || strings.Trim(name, nameBytes) != "" || e.folded == "":
+		return "is not a header name: use letters, digits and dashes, as in Authorization"
+	case IsReserved(e.folded):
+		return "begins with X-Ptl-, which is taken out of every request: choose another header, such as Authorization"
+	case e.folded == "cookie":
+		return "is no header of its own: name the cookie in `token.cookie`"
+	case isNeeded(e):
+		return "is needed on the way and carries no token: choose another header, such as Authorization"
+	}
+	for _, other := range injected {
+		if Fold(other) == e.folded {
+			return "is also injected by `headers`, and therefore taken out of every request: choose another header"
+		}
+	}
+	return ""
 }
 
 // isNeeded reports whether Traefik or the middleware itself goes by what is to be taken out.

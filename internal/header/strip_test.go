@@ -62,7 +62,7 @@ func TestStripMistakes(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			report := &option.Report{}
 			top := option.Open(report, "", map[string]interface{}{"strip": []interface{}{test.entry}})
-			strip := ReadStrip(top, Reading{Injected: []string{"X-Remote-User"}, Token: "X-Token"})
+			strip := ReadStrip(top, Reading{Injected: []string{"X-Remote-User"}, Tokens: []string{"X-Token"}})
 			if test.problem != "" {
 				if n := len(report.Problems()); n != 1 || !strings.Contains(report.String(), test.problem) {
 					t.Errorf("reported: %q, want %q", report.String(), test.problem)
@@ -72,7 +72,7 @@ func TestStripMistakes(t *testing.T) {
 			if len(report.Problems()) > 0 {
 				t.Fatalf("reported: %q", report.String())
 			}
-			guard := NewStripper(Names{Injected: []string{"X-Remote-User"}, Strip: strip, Token: "X-Token"})
+			guard := NewStripper(Names{Injected: []string{"X-Remote-User"}, Strip: strip, Tokens: []string{"X-Token"}})
 			h := http.Header{}
 			for _, name := range append(test.gone, test.stays...) {
 				h[name] = []string{"1"}
@@ -118,7 +118,7 @@ func FuzzStrip(f *testing.F) {
 
 // TestWhatCarriesTheToken holds the header that carries the token against other spellings of it.
 func TestWhatCarriesTheToken(t *testing.T) {
-	guard := NewStripper(Names{Strip: &Strip{}, Token: "X-Forwarded-Access-Token"})
+	guard := NewStripper(Names{Strip: &Strip{}, Tokens: []string{"X-Forwarded-Access-Token"}})
 	h := http.Header{"X-Forwarded-Access-Token": {"1"}, "X_forwarded_access_token": {"1"}, "X-Forwarded-User": {"1"}}
 	Clean(guard, h)
 	if len(h) != 1 || h["X-Forwarded-Access-Token"] == nil {

@@ -219,6 +219,56 @@ func (s *Section) Sections(name string) []*Section {
 	return sections
 }
 
+// Shorthands reads one or several groups, for each of which its name alone will do: that is
+// then the section's key. Names may also be text with commas between.
+func (s *Section) Shorthands(name string) []*Section {
+	value := valueOf(s, name)
+	if value == nil || IsEmpty(value) {
+		return nil
+	}
+	var sections []*Section
+	entries, isList := list(value)
+	for i, entry := range entries {
+		sections = appendShorthand(sections, s.report, s.Name(name)+"["+strconv.Itoa(i)+"]", entry)
+	}
+	if isList {
+		if isMixed(sections) {
+			s.Problem(name, "has names beside groups, and Traefik would lose the names: write each as a group, {name: NAME}")
+		}
+		return sections
+	}
+	texts, isText := Texts(value)
+	for _, text := range texts {
+		sections = appendShorthand(sections, s.report, s.Name(name), text)
+	}
+	if isText {
+		return sections
+	}
+	return appendShorthand(sections, s.report, s.Name(name), value)
+}
+
+// isMixed reports whether some sections are their names alone, and others are not.
+func isMixed(sections []*Section) bool {
+	short := 0
+	for _, one := range sections {
+		if one.Key != "" {
+			short++
+		}
+	}
+	return short > 0 && short < len(sections)
+}
+
+func appendShorthand(sections []*Section, report *Report, path string, value interface{}) []*Section {
+	text, isText := Text(value)
+	if !isText {
+		return appendEntry(sections, report, path, "", value)
+	}
+	if strings.TrimSpace(text) == "" {
+		return sections
+	}
+	return appendEntry(sections, report, path, text, nil)
+}
+
 // Entries reads a list of groups, or a map of them by name, in the order of their names.
 // An empty entry is an empty group: Traefik's file provider and KV stores deliver `{}`,
 // and what is left of a group, as empty text.

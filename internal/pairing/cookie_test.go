@@ -48,7 +48,7 @@ func TestSet(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			w := httptest.NewRecorder()
 			settings := &Settings{Domain: test.domain}
-			Set(w, test.request, settings, extractor.Named(test.cookie, ""), "TOKEN")
+			Set(w, test.request, settings, extractor.Named(test.cookie), "TOKEN")
 			want(t, w.Header()["Set-Cookie"], test.want)
 		})
 	}
@@ -56,7 +56,7 @@ func TestSet(t *testing.T) {
 
 func TestReplaceLeavesOthersAlone(t *testing.T) {
 	w := httptest.NewRecorder()
-	Replace(w, ask("chat.example.com", "Cookie: authorization=old"), &Settings{}, extractor.Named("authorization", ""), "TOKEN")
+	Replace(w, ask("chat.example.com", "Cookie: authorization=old"), &Settings{}, extractor.Named("authorization"), "TOKEN")
 	want(t, w.Header()["Set-Cookie"], []string{"authorization=TOKEN; Path=/; Max-Age=34560000; HttpOnly; SameSite=Lax"})
 }
 
@@ -79,7 +79,7 @@ func TestDelete(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			w := httptest.NewRecorder()
-			Delete(w, ask(test.host), &Settings{Domain: test.domain}, extractor.Named(test.cookie, ""))
+			Delete(w, ask(test.host), &Settings{Domain: test.domain}, extractor.Named(test.cookie))
 			want(t, w.Header()["Set-Cookie"], test.want)
 		})
 	}
@@ -108,13 +108,13 @@ func TestDeleteAll(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			w := httptest.NewRecorder()
-			DeleteAll(w, ask("box.lan", "Referer: "+test.referer), extractor.Named("authorization", ""))
+			DeleteAll(w, ask("box.lan", "Referer: "+test.referer), extractor.Named("authorization"))
 			want(t, w.Header()["Set-Cookie"], test.want)
 		})
 	}
 	t.Run("a deep page makes no more headers than a proxy takes", func(t *testing.T) {
 		w := httptest.NewRecorder()
-		DeleteAll(w, ask("box.lan", "Referer: https://box.lan"+strings.Repeat("/a", 500)), extractor.Named("authorization", ""))
+		DeleteAll(w, ask("box.lan", "Referer: https://box.lan"+strings.Repeat("/a", 500)), extractor.Named("authorization"))
 		lines := w.Header()["Set-Cookie"]
 		if size := len(strings.Join(lines, "Set-Cookie: \r\n")); len(lines) != maxForms || size > 4<<10 {
 			t.Errorf("%d lines of %d bytes", len(lines), size)

@@ -66,7 +66,7 @@ func Read(options map[string]interface{}, report *option.Report) *Policy {
 	token.ReadSubject(p.TokenRules, section)
 	injected := access.Injected(p.Rules)
 	p.Locations = extractor.Read(section, injected)
-	p.Strip = header.ReadStrip(top, header.Reading{Injected: injected, Token: p.Locations.Header, Forward: p.Locations.Forward})
+	p.Strip = header.ReadStrip(top, header.Reading{Injected: injected, Tokens: extractor.Names(p.Locations), Forward: p.Locations.Forward})
 	checkLogin(top, p)
 	checkPairing(top, p)
 	if p.Refresh < 100*time.Millisecond || p.Refresh > time.Hour {
