@@ -1,6 +1,7 @@
 package extractor
 
 import (
+	"encoding/base64"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -218,15 +219,17 @@ func TestUnwrap(t *testing.T) {
 func TestHostile(t *testing.T) {
 	megabyte := func(text string) string { return strings.Repeat(text, 1_000_000/len(text)) }
 	c := at("authorization", "Authorization", "auth")
+	c.Basic = true
 	for name, text := range map[string]string{
 		"a name that is repeated": megabyte("authorization"), "cookies that are repeated": megabyte("b=1;authorization=x;"), "quotes": "authorization=" + megabyte(`"`),
 		"blanks": megabyte(" ") + "authorization" + megabyte(" "), "semicolons": megabyte("; ") + "authorization=x", "parameters": megabyte("a&") + "&auth=x",
 		"escapes": megabyte("%61"), "escaped names": megabyte("&%61uth=x"), "nearly the name": megabyte("xauthorization=;"), "percent signs": megabyte("%"),
+		"base64": megabyte("OmV5"), "colons": base64.StdEncoding.EncodeToString([]byte(megabyte(":"))),
 	} {
 		t.Run(name, func(t *testing.T) {
 			least := time.Hour
 			for range 3 {
-				r := &http.Request{Header: http.Header{"Cookie": {text}, "Authorization": {"Bearer " + text}, "Referer": {"/?" + text}}, URL: &url.URL{RawQuery: text}, RequestURI: "/?" + text}
+				r := &http.Request{Header: http.Header{"Cookie": {text}, "Authorization": {"Bearer " + text, "Basic " + text}, "Referer": {"/?" + text}}, URL: &url.URL{RawQuery: text}, RequestURI: "/?" + text}
 				began := time.Now()
 				Remove(c, r, Find(c, r))
 				least = min(least, time.Since(began))
@@ -237,4 +240,57 @@ func TestHostile(t *testing.T) {
 			}
 		})
 	}
+}
+
+// FuzzBasic: a token that net/http finds as a password is found; what is the app's stays byte for byte; and where no token is
+// good, nothing is left in which net/http would find what looks like one.
+func FuzzBasic(f *testing.F) {
+	for _, value := range []string{
+		"Basic dXNlcjpleUphLmIuYw==", "basic OmV5SmEuYi5j", "Basic dXNlcjprN3AyeDk6ZXlKYS5iLmM=", "BASIC  dXNlcjpleUphLmIuYw", "Basic dXNlcjpwYXNzd29yZA==",
+		"Basic", "Basic ", "Basic !!!!", "Bearer eyJa.b.c", "Bearer apikey", `Digest username="a"`, "Negotiate YII=", "Basic dXNlcg==", "Basic Og==", " Basic OmV5SmEuYi5j ",
+		"Basic OmV5SmEuYi5jCg==", "Basic ZXlKYS5iLmM6eA==", "Basic OkJlYXJlciBleUphLmIuYw==", "Basic OmUuYi5j",
+	} {
+		f.Add(value)
+	}
+	c := &Locations{Basic: true, Headers: []Header{{Name: authorization, Explicit: true, IsBasic: true}}}
+	compile(c)
+	f.Fuzz(func(t *testing.T, value string) {
+		r := &http.Request{Header: http.Header{authorization: {value}}, URL: &url.URL{Path: "/"}, RequestURI: "/"}
+		_, password, isBasic := r.BasicAuth()
+		found := Find(c, r)
+		if found.Problem != "" {
+			if len(value) <= maxSearched {
+				t.Errorf("%q is not looked at: %s", value, found.Problem)
+			}
+			if Remove(c, r, found); r.Header[authorization] != nil {
+				t.Errorf("%d bytes are left", len(value))
+			}
+			return
+		}
+		token := password[strings.LastIndexByte(password, ':')+1:]
+		if isBasic && strings.HasPrefix(token, "eyJ") && strings.Count(token, ".") == 2 && strings.Trim(token, " \t") == token &&
+			(len(found.Tokens) != 1 || found.Tokens[0].Text != token) {
+			t.Errorf("in %q is found %+v, want %q", value, found.Tokens, token)
+		}
+		for _, one := range found.Tokens {
+			if !one.Ambient || one.Place != ByBasic || len(found.Tokens) > 1 {
+				t.Errorf("in %q is found %+v", value, found.Tokens)
+			}
+		}
+		Remove(c, r, found)
+		if left := r.Header[authorization]; left != nil {
+			if len(left) != 1 || left[0] != value {
+				t.Errorf("of %q is left %q", value, left)
+			}
+			if user, password, ok := r.BasicAuth(); ok && (looksLikeJWT(password) || looksLikeJWT(user)) {
+				t.Errorf("what looks like a token is left in %q", value)
+			}
+		}
+		r.Header = http.Header{authorization: {value}}
+		found.Good = true
+		Remove(c, r, found)
+		if left := r.Header[authorization]; len(left) != 1 || left[0] != value {
+			t.Errorf("beside a good token, %q of the app's is left of %q", left, value)
+		}
+	})
 }
