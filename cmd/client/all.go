@@ -45,8 +45,12 @@ var All = []Client{
 		Way: Basic, Where: "~/.netrc", Text: netrc, Then: "cadaver {{.URL}}",
 	}}},
 	{Name: "newsboat", Title: "newsboat", Forms: []Form{
-		{Way: Basic, Where: "~/.newsboat/urls", Text: "{{.Scheme}}://{{.User}}:{{.Token}}@{{.Host}}{{.Path}}\n", Then: "What follows the host is the feed's path."},
+		{Way: Basic, Where: "~/.newsboat/urls", Text: "{{.Scheme}}://{{.User}}:{{.Token}}@{{.Host}}{{.Path}}\n", Then: "What follows the host is the feed's path: ptl takes it from --url."},
 		{Way: Cookie, Where: "~/.newsboat/cookies.txt", Text: "# Netscape HTTP Cookie File\n{{.Name}}\tFALSE\t/\t{{if eq .Scheme \"https\"}}TRUE{{else}}FALSE{{end}}\t0\t{{.Cookie}}\t{{.Token}}\n", Then: "In ~/.newsboat/config: cookie-cache \"~/.newsboat/cookies.txt\"\nSo it also reads what wants a password of its own, as Miniflux does."},
+	}},
+	{Name: "miniflux", Title: "Miniflux, which fetches a feed", Forms: []Form{
+		{Way: Basic, Where: minifluxFeed, Fields: []Field{{"URL", minifluxURL}, {"Feed Username", "{{.User}}"}, {"Feed Password", "{{.Token}}"}}, Then: minifluxThen},
+		{Way: Cookie, Where: minifluxFeed, Fields: []Field{{"URL", minifluxURL}, {"Set Cookies", "{{.Cookie}}={{.Token}}"}}, Then: minifluxThen},
 	}},
 	{Name: "git", Title: "git", Forms: []Form{
 		{Way: Basic, Where: "~/.git-credentials", Text: "{{.Scheme}}://{{.User}}:{{.Token}}@{{.Host}}\n", Then: "git config --global credential.{{.Scheme}}://{{.Host}}.helper store"},
@@ -96,6 +100,10 @@ const (
 	rcloneConf = "~/.config/rclone/rclone.conf"
 	rcloneThen = "rclone lsd {{.Short}}:"
 	rcloneLeak = "\nrclone before 1.75.2 sends such a header on to another host that it is redirected to (CVE-2026-116190)."
+
+	minifluxFeed = "Feeds, Add feed, Advanced Options"
+	minifluxURL  = "{{.Scheme}}://{{.Host}}{{.Path}}"
+	minifluxThen = "What follows the host is the feed's path: ptl takes it from --url. A feed on a LAN needs FETCHER_ALLOW_PRIVATE_NETWORKS=1."
 
 	gitConfig = "~/.gitconfig"
 

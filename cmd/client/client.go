@@ -56,7 +56,7 @@ type Filled struct {
 	Scheme string // http or https
 	Host   string // with the port, where there is one
 	Name   string // the host without the port
-	Path   string // of the URL: at least a slash
+	Path   string // as it was given, and at least a slash: a feed's ends as its file's name does
 	Short  string // a word for the app, of letters, digits and underscores, such as its host's first label
 	User   string // the user name that goes with the token as a password
 	Token  string
@@ -157,13 +157,17 @@ func Fill(address *url.URL, id, token string, has Carriers) *Filled {
 	if !strings.HasSuffix(at.Path, "/") {
 		at.Path += "/"
 	}
+	path := address.EscapedPath()
+	if path == "" {
+		path = "/"
+	}
 	// The middleware looks at the password alone, so any name does where the id could not be typed.
 	user := id
 	if !plain.MatchString(user) {
 		user = "ptl"
 	}
 	return &Filled{
-		URL: at.String(), Scheme: at.Scheme, Host: at.Host, Name: at.Hostname(), Path: at.EscapedPath(), Short: short(at.Hostname()),
+		URL: at.String(), Scheme: at.Scheme, Host: at.Host, Name: at.Hostname(), Path: path, Short: short(at.Hostname()),
 		User: user, Token: token, Header: has.header(), Cookie: has.Cookie,
 	}
 }

@@ -99,7 +99,7 @@ func TestNeeds(t *testing.T) {
 
 func TestFill(t *testing.T) {
 	f := client.Fill(address(t, "http://[::1]:8080/a b"), "of:a person", token, everything)
-	if f.URL != "http://[::1]:8080/a%20b/" || f.Host != "[::1]:8080" || f.Name != "::1" || f.Path != "/a%20b/" || f.Short != "site" || f.User != "ptl" {
+	if f.URL != "http://[::1]:8080/a%20b/" || f.Host != "[::1]:8080" || f.Name != "::1" || f.Path != "/a%20b" || f.Short != "site" || f.User != "ptl" {
 		t.Errorf("got %+v", f)
 	}
 	f = client.Fill(address(t, "https://my-app.example.com?x=1#y"), "k7p2x9", token, everything)
