@@ -1,18 +1,20 @@
 package clients
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/getportal/ptlauth/cmd/client"
 	"github.com/getportal/ptlauth/e2e/compiled"
 	"github.com/getportal/ptlauth/e2e/program"
 	"github.com/getportal/ptlauth/e2e/source"
@@ -41,15 +43,15 @@ func startMiniflux(t *testing.T, addr, seenAt, postgres string) {
 
 // TestMiniflux asks it as a browser, and as programs that bring what Miniflux itself wants beside the token.
 func TestMiniflux(t *testing.T) {
-	addr := program.UnusedAddr(t)
-	const tokens = "token: {header: X-Access-Token}"
+	addr, notes := program.UnusedAddr(t), startFeed(t)
 	h := newHousehold(t, map[string]app{
-		"miniflux": {addr: addr, options: tokens},
+		"miniflux": {addr: addr, options: "token: {header: [Authorization, X-Access-Token], basic: true}"},
 		"open":     {addr: addr, options: "paths: [{prefix: /v1/, access: public}]"}, // Miniflux alone guards its API
+		"notes":    {addr: notes, options: "token: {basic: true}"},
 	})
 	startMiniflux(t, addr, h.url("miniflux", "http"), startPostgres(t, "miniflux"))
-	ada, bob := h.letIn(t, "miniflux", "laptop", "ada"), h.letIn(t, "miniflux", "tablet", "bob")
-	laptop := newBrowser(t, ada)
+	token, bob := h.letIn(t, "miniflux", "laptop", "ada"), h.letIn(t, "miniflux", "tablet", "bob")
+	laptop, chromium := newBrowser(t, token), newChromium(t, h.url("miniflux", "http"), token)
 
 	t.Run("a browser comes to its feeds without a login page", func(t *testing.T) {
 		if status, page := laptop.open(h.url("miniflux", "http") + "/"); status != http.StatusOK || !strings.Contains(page, "There are no unread entries.") {
@@ -57,24 +59,55 @@ func TestMiniflux(t *testing.T) {
 		}
 		wantMinifluxUser(t, h, laptop, "ada")
 		wantMinifluxUser(t, h, newBrowser(t, bob), "bob")
+		chromium.sees(t, h.url("miniflux", "http"), "There are no unread entries.")
 	})
 	if t.Failed() {
 		return
 	}
 	t.Run("a session of Miniflux's own goes on as the old user", func(t *testing.T) {
-		shared := newBrowser(t, ada)
+		shared := newBrowser(t, token)
 		wantMinifluxUser(t, h, shared, "ada")
 		shared.token = bob
 		wantMinifluxUser(t, h, shared, "ada")
 	})
-	key := minifluxKey(t, addr, "ada", "password of ada")
-	t.Run("what Miniflux itself wants reaches it beside the token", func(t *testing.T) { testMinifluxAPI(t, h, ada, key) })
-	t.Run("newsboat", func(t *testing.T) { testMinifluxNewsboat(t, h, addr, key, ada) })
+	ada := newMinifluxUser(t, addr, "ada")
+	t.Run("its API is public, and asks for what is Miniflux's own", func(t *testing.T) { testMinifluxPublic(t, h, ada) })
+	asks := map[client.Way]func(t *testing.T, want string){}
+	for _, way := range client.Ways {
+		asks[way] = askMiniflux(t, h, ada, way)
+		t.Run("curl brings what is Miniflux's own beside the token: "+string(way), func(t *testing.T) { asks[way](t, `"username":"ada"`) })
+	}
+	fetched := map[client.Way]int{}
+	for _, way := range []client.Way{client.Basic, client.Cookie} {
+		t.Run("Miniflux itself fetches a feed that ptlauth protects: "+string(way), func(t *testing.T) {
+			fetched[way] = subscribe(t, ada, h.typed(t, "notes", "laptop", "miniflux", way, h.url("notes", "http")+"/"+string(way)+".xml").Fields)
+		})
+	}
+	account := "urls-source \"miniflux\"\nminiflux-url \"" + h.url("miniflux", "http") + "\"\nminiflux-login \"ada\"\nminiflux-password \"" + ada.password + "\"\n"
+	reader := newNewsboat(t, h, account, "", h.typed(t, "miniflux", "laptop", "newsboat", client.Cookie, h.url("miniflux", "http")).Text)
+	t.Run("newsboat shows what is in Miniflux", func(t *testing.T) { wantUnread(t, reader, "4 unread articles") })
+	t.Run("Chromium shows it as well", func(t *testing.T) { chromium.sees(t, h.url("miniflux", "http")+"/unread", "The hedge is cut") })
 
 	h.throwOut(t, "miniflux", "laptop")
 	if status, page := laptop.open(h.url("miniflux", "http") + "/keys"); status != http.StatusUnauthorized {
 		t.Errorf("the browser is answered %d\n%.500s", status, page)
 	}
+	chromium.sees(t, h.url("miniflux", "http")+"/unread", "This device is no longer paired")
+	for way, ask := range asks {
+		ask(t, `"detail":"Unauthorized"`)
+		shows(t, "curl", "Miniflux", way)
+	}
+	for way, feed := range fetched {
+		if said := ada.call(t, "PUT", fmt.Sprintf("/v1/feeds/%d/refresh", feed), nil, nil, http.StatusInternalServerError); !strings.Contains(said, "access unauthorized (401 status code)") {
+			t.Errorf("Miniflux says %q", said)
+		}
+		shows(t, "miniflux", "a feed", way)
+	}
+	// It takes a 401 for an empty account.
+	if said, _ := reader.reload(t, 1); !strings.Contains(said, "haven't configured any feeds in your Miniflux account") {
+		t.Errorf("newsboat says %q", said)
+	}
+	shows(t, "newsboat", "Miniflux", client.Cookie)
 }
 
 // wantMinifluxUser wants the page about Miniflux's API to be somebody's.
@@ -86,33 +119,41 @@ func wantMinifluxUser(t *testing.T, h *household, b *browser, user string) {
 	}
 }
 
-// minifluxKey gives a user a password, around ptlauth, and returns a key for Miniflux's API that the user makes.
-func minifluxKey(t *testing.T, addr, user, password string) string {
+// minifluxUser can use Miniflux's API.
+type minifluxUser struct{ addr, name, password, key string }
+
+// newMinifluxUser gives somebody who was there a password, around ptlauth, with which a key for its API is made.
+func newMinifluxUser(t *testing.T, addr, name string) *minifluxUser {
 	t.Helper()
+	admin, u := &minifluxUser{addr: addr, name: minifluxAdmin, password: minifluxPassword}, &minifluxUser{addr: addr, name: name, password: "password of " + name}
 	var found struct{ ID int }
-	callMiniflux(t, addr, minifluxAdmin, minifluxPassword, "GET", "/v1/users/"+user, nil, &found)
-	callMiniflux(t, addr, minifluxAdmin, minifluxPassword, "PUT", fmt.Sprintf("/v1/users/%d", found.ID), map[string]string{"password": password}, nil)
+	admin.call(t, "GET", "/v1/users/"+name, nil, &found)
+	admin.call(t, "PUT", fmt.Sprintf("/v1/users/%d", found.ID), map[string]string{"password": u.password}, nil)
 	var key struct{ Token string }
-	callMiniflux(t, addr, user, password, "POST", "/v1/api-keys", map[string]string{"description": "script"}, &key)
-	return key.Token
+	u.call(t, "POST", "/v1/api-keys", map[string]string{"description": "script"}, &key)
+	u.key = key.Token
+	return u
 }
 
-// callMiniflux asks its API around ptlauth.
-func callMiniflux(t *testing.T, addr, user, password, method, path string, body, answer any) {
+// call asks Miniflux's API around ptlauth, and returns what it says, read into answer where that is not nil.
+func (u *minifluxUser) call(t *testing.T, method, path string, body, answer any, refused ...int) string {
 	t.Helper()
-	text, _ := json.Marshal(body)
-	r, err := http.NewRequestWithContext(t.Context(), method, "http://"+addr+path, strings.NewReader(string(text)))
+	text, err := json.Marshal(body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.SetBasicAuth(user, password)
+	r, err := http.NewRequestWithContext(t.Context(), method, "http://"+u.addr+path, bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.SetBasicAuth(u.name, u.password)
 	response, err := http.DefaultClient.Do(r)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer response.Body.Close()
 	said, err := io.ReadAll(response.Body)
-	if err != nil || response.StatusCode >= 300 {
+	if err != nil || response.StatusCode >= 300 && !slices.Contains(refused, response.StatusCode) {
 		t.Fatalf("%s %s: %d %v %s", method, path, response.StatusCode, err, said)
 	}
 	if answer != nil {
@@ -120,51 +161,66 @@ func callMiniflux(t *testing.T, addr, user, password, method, path string, body,
 			t.Fatal(err)
 		}
 	}
+	return string(said)
 }
 
-func testMinifluxAPI(t *testing.T, h *household, token, key string) {
-	curl := program.Need(t, "curl", "curl")
-	const own, me = "user = \"ada:password of ada\"", `"username":"ada"`
-	for name, test := range map[string]struct{ app, settings, want string }{
-		"its password, beside the token in a cookie":         {"miniflux", own + "\ncookie = \"authorization=" + token + "\"", me},
-		"its password, beside the token in a header":         {"miniflux", own + "\nheader = \"X-Access-Token: " + token + "\"", me},
-		"its key, beside the token in a cookie":              {"miniflux", "header = \"X-Auth-Token: " + key + "\"\ncookie = \"authorization=" + token + "\"", me},
-		"its password, where its API is public":              {"open", own, me},
-		"its key, where its API is public":                   {"open", "header = \"X-Auth-Token: " + key + "\"", me},
-		"nothing, because what the token says is not enough": {"miniflux", "cookie = \"authorization=" + token + "\"", `"error_message":"access unauthorized"`},
-		"nothing, because a public API is not open":          {"open", "", `"error_message":"access unauthorized"`},
-		"its password without a token, and is not asked":     {"miniflux", own, `"detail":"Unauthorized"`},
-	} {
-		t.Run(name, func(t *testing.T) {
-			config := source.Named(t, "curl.config", test.settings)
-			if said := h.run(t, desk(t), 0, curl, "-sS", "--config", config, h.url(test.app, "http")+"/v1/me"); !strings.Contains(said, test.want) {
-				t.Errorf("curl says %q, want %q", said, test.want)
-			}
-		})
+// subscribe types into Miniflux what ptl says, and returns the feed's number.
+func subscribe(t *testing.T, u *minifluxUser, fields []client.Field) int {
+	t.Helper()
+	names := map[string]string{"URL": "feed_url", "Feed Username": "username", "Feed Password": "password", "Set Cookies": "cookie"}
+	typed := map[string]string{}
+	for _, field := range fields {
+		typed[names[field.Name]] = field.Value
+	}
+	var made struct {
+		ID int `json:"feed_id"`
+	}
+	u.call(t, "POST", "/v1/feeds", typed, &made)
+	return made.ID
+}
+
+// settings are lines for curl with what Miniflux itself wants: its password or its key.
+func (u *minifluxUser) settings() map[string]string {
+	return map[string]string{
+		"password": fmt.Sprintf("user = \"%s:%s\"\n", u.name, u.password),
+		"key":      fmt.Sprintf("header = \"X-Auth-Token: %s\"\n", u.key),
 	}
 }
 
-// testMinifluxNewsboat reads Miniflux's feeds with newsboat: Authorization is Miniflux's own then, so the token comes in a cookie.
-func testMinifluxNewsboat(t *testing.T, h *household, addr, key, token string) {
-	feeds := httptest.NewServer(http.FileServer(http.Dir("testdata/feed")))
-	t.Cleanup(feeds.Close)
-	callMiniflux(t, addr, "ada", "password of ada", "POST", "/v1/feeds", map[string]string{"feed_url": feeds.URL + "/notes.xml"}, nil)
-	const account = "urls-source \"miniflux\"\nminiflux-login \"ada\"\nminiflux-password \"password of ada\"\nminiflux-url \"URL\"\n"
-	for name, test := range map[string]struct{ app, cookie, want string }{
-		"with the token in its cookies":  {"miniflux", token, "2 unread articles"},
-		"where Miniflux's API is public": {"open", "", "2 unread articles"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			n := newNewsboat(t, strings.ReplaceAll(account, "URL", h.url(test.app, "http")), "", test.cookie)
-			if said := h.run(t, n.environment, 0, n.words("reload", "print-unread")...); !strings.Contains(said, test.want) {
-				t.Errorf("newsboat says %q", said)
-			}
-		})
+// askMiniflux has ptl say how curl carries the token, and returns what asks with it, and with what Miniflux itself wants.
+func askMiniflux(t *testing.T, h *household, u *minifluxUser, way client.Way) func(t *testing.T, want string) {
+	t.Helper()
+	what, own := h.typed(t, "miniflux", "laptop", "curl", way, h.url("miniflux", "http")), u.settings()
+	if way == client.Basic || way == client.Bearer {
+		delete(own, "password") // both would be in Authorization
 	}
-	t.Run("refused", func(t *testing.T) {
-		n := newNewsboat(t, strings.ReplaceAll(account, "URL", h.url("miniflux", "http")), "", "")
-		if said := h.run(t, n.environment, 1, n.words("reload", "print-unread")...); !strings.Contains(said, "haven't configured any feeds in your Miniflux account") {
-			t.Errorf("newsboat says %q", said)
+	return func(t *testing.T, want string) {
+		t.Helper()
+		for _, lines := range own {
+			if way == client.Basic {
+				lines += "netrc-file = \"" + source.Named(t, "token.netrc", what.Text) + "\"\n"
+			} else {
+				lines += what.Text
+			}
+			wantMinifluxSays(t, h.url("miniflux", "http"), h, lines, want)
 		}
-	})
+	}
+}
+
+func wantMinifluxSays(t *testing.T, at string, h *household, settings, want string) {
+	t.Helper()
+	config := source.Named(t, "curl.config", settings)
+	if said := h.run(t, desk(t), 0, program.Need(t, "curl", "curl"), "-sS", "--config", config, at+"/v1/me"); !strings.Contains(said, want) {
+		t.Errorf("curl says %q, want %q", said, want)
+	}
+}
+
+func testMinifluxPublic(t *testing.T, h *household, u *minifluxUser) {
+	for _, settings := range u.settings() {
+		wantMinifluxSays(t, h.url("open", "http"), h, settings, `"username":"ada"`)
+	}
+	const refused = `"error_message":"access unauthorized"` // by Miniflux
+	wantMinifluxSays(t, h.url("open", "http"), h, "", refused)
+	// The token alone is not enough for its API, unlike for its pages.
+	wantMinifluxSays(t, h.url("miniflux", "http"), h, h.typed(t, "miniflux", "laptop", "curl", client.Cookie, h.url("miniflux", "http")).Text, refused)
 }

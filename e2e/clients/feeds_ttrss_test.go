@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/getportal/ptlauth/cmd/client"
 	"github.com/getportal/ptlauth/e2e/program"
 	"github.com/getportal/ptlauth/e2e/source"
 	"github.com/getportal/ptlauth/e2e/visitor"
@@ -78,12 +79,12 @@ func TestTTRSS(t *testing.T) {
 	addr := program.UnusedAddr(t)
 	const told = `headers: {Remote-User: "{auth.user}"}, `
 	h := newHousehold(t, map[string]app{
-		"ttrss": {addr: addr, options: "{" + told + "token: {header: X-Access-Token}}"},
+		"ttrss": {addr: addr, options: "{" + told + "token: {basic: true}}"},
 		"open":  {addr: addr, options: "{" + told + "paths: [{prefix: /api/, access: public}]}"},
 	})
 	postgres := startTTRSS(t, addr, h.url("ttrss", "http"))
-	ada, bob := h.letIn(t, "ttrss", "laptop", "ada"), h.letIn(t, "ttrss", "tablet", "bob")
-	laptop := newBrowser(t, ada)
+	token, bob := h.letIn(t, "ttrss", "laptop", "ada"), h.letIn(t, "ttrss", "tablet", "bob")
+	laptop, chromium := newBrowser(t, token), newChromium(t, h.url("ttrss", "http"), token)
 
 	t.Run("a browser comes to its feeds without a login page", func(t *testing.T) {
 		status, page := laptop.open(h.url("ttrss", "http") + "/")
@@ -100,17 +101,36 @@ func TestTTRSS(t *testing.T) {
 		return
 	}
 	t.Run("a session of its own goes on as the old user", func(t *testing.T) {
-		shared := newBrowser(t, ada)
+		shared := newBrowser(t, token)
 		wantTTRSSUser(t, h, shared, "ada")
 		shared.token = bob
 		wantTTRSSUser(t, h, shared, "ada")
 	})
-	t.Run("its API believes the token, whatever password it is told", func(t *testing.T) { testTTRSSAPI(t, h, addr, ada) })
-	t.Run("newsboat", func(t *testing.T) { testTTRSSNewsboat(t, h, postgres, ada) })
+	t.Run("what its API believes", func(t *testing.T) { testTTRSSAPI(t, h, addr) })
+	writeTTRSS(t, postgres, "ada")
+	t.Run("Chromium shows its pages, whose scripts ask for the rest", func(t *testing.T) {
+		chromium.sees(t, h.url("ttrss", "http"), "Notes of the house")
+	})
+	const account = "urls-source \"ttrss\"\nttrss-login \"ada\"\nttrss-password \"anything\"\nttrss-url \"URL\"\n"
+	password, cookie := h.typed(t, "ttrss", "laptop", "newsboat", client.Basic, h.url("ttrss", "http")), h.typed(t, "ttrss", "laptop", "newsboat", client.Cookie, h.url("ttrss", "http"))
+	readers := map[client.Way]*newsboat{
+		client.Basic:  newNewsboat(t, h, strings.ReplaceAll(account, "URL", strings.TrimSpace(password.Text)), "", ""),
+		client.Cookie: newNewsboat(t, h, strings.ReplaceAll(account, "URL", h.url("ttrss", "http")), "", cookie.Text),
+	}
+	for way, reader := range readers {
+		t.Run("newsboat shows what is in tt-rss: "+string(way), func(t *testing.T) { wantUnread(t, reader, "1 unread articles") })
+	}
 
 	h.throwOut(t, "ttrss", "laptop")
 	if status, page := laptop.open(h.url("ttrss", "http") + "/"); status != http.StatusUnauthorized {
 		t.Errorf("the browser is answered %d\n%.500s", status, page)
+	}
+	chromium.sees(t, h.url("ttrss", "http"), "This device is no longer paired")
+	for way, reader := range readers {
+		if said, _ := reader.reload(t, 1); !strings.Contains(said, "Authentication failed.") {
+			t.Errorf("newsboat says %q", said)
+		}
+		shows(t, "newsboat", "tt-rss", way)
 	}
 }
 
@@ -124,7 +144,7 @@ func wantTTRSSUser(t *testing.T, h *household, b *browser, user string) {
 	}
 }
 
-func testTTRSSAPI(t *testing.T, h *household, addr, token string) {
+func testTTRSSAPI(t *testing.T, h *household, addr string) {
 	curl := program.Need(t, "curl", "curl")
 	const login = `data = "{\"op\": \"login\", \"user\": \"ada\", \"password\": \"anything\"}"` + "\n"
 	const in, out = `"session_id":"`, `"error":"LOGIN_ERROR"`
@@ -134,8 +154,7 @@ func testTTRSSAPI(t *testing.T, h *household, addr, token string) {
 	}
 	private, open := h.url("ttrss", "http"), h.url("open", "http")
 	for name, test := range map[string]struct{ at, settings, want string }{
-		"the token in a cookie":                 {private, login + `cookie = "authorization=` + token + `"`, in},
-		"the token in a header":                 {private, login + `header = "X-Access-Token: ` + token + `"`, in},
+		"the token in a cookie":                 {private, login + h.typed(t, "ttrss", "laptop", "curl", client.Cookie, private).Text, in},
 		"no token":                              {private, login, `"detail":"Unauthorized"`},
 		"no token, and a public API":            {open, login, out},
 		"a forged name, and a public API":       {open, forged, out},
@@ -153,27 +172,11 @@ func testTTRSSAPI(t *testing.T, h *household, addr, token string) {
 	}
 }
 
-// testTTRSSNewsboat reads what is in tt-rss with newsboat.
-func testTTRSSNewsboat(t *testing.T, h *household, postgres, token string) {
-	// It fetches from the ports 80 and 443 alone.
-	query(t, postgres, "ttrss", "--command", `
-		WITH f AS (INSERT INTO ttrss_feeds (owner_uid, title, feed_url) SELECT id, 'Notes of the house', 'https://notes.example.com/' FROM ttrss_users WHERE login = 'ada' RETURNING id, owner_uid),
+// writeTTRSS puts an article into somebody's feeds: tt-rss itself fetches from the ports 80 and 443 alone.
+func writeTTRSS(t *testing.T, postgres, user string) {
+	t.Helper()
+	query(t, postgres, "ttrss", "--command", strings.ReplaceAll(`
+		WITH f AS (INSERT INTO ttrss_feeds (owner_uid, title, feed_url) SELECT id, 'Notes of the house', 'https://notes.example.com/' FROM ttrss_users WHERE login = 'USER' RETURNING id, owner_uid),
 		e AS (INSERT INTO ttrss_entries (title, guid, link, updated, content, content_hash, date_entered, date_updated) VALUES ('The dentist has called', '1', 'https://notes.example.com/1', now(), 'Call back.', '1', now(), now()) RETURNING id)
-		INSERT INTO ttrss_user_entries (ref_id, uuid, feed_id, owner_uid, unread, tag_cache, label_cache) SELECT e.id, '', f.id, f.owner_uid, true, '', '' FROM e, f`)
-	const account = "urls-source \"ttrss\"\nttrss-login \"ada\"\nttrss-password \"anything\"\nttrss-url \"URL\"\n"
-	for name, test := range map[string]struct {
-		cookie string
-		code   int
-		want   string
-	}{
-		"with the token in its cookies": {token, 0, "1 unread articles"},
-		"refused":                       {"", 1, "Authentication failed."},
-	} {
-		t.Run(name, func(t *testing.T) {
-			n := newNewsboat(t, strings.ReplaceAll(account, "URL", h.url("ttrss", "http")), "", test.cookie)
-			if said := h.run(t, n.environment, test.code, n.words("reload", "print-unread")...); !strings.Contains(said, test.want) {
-				t.Errorf("newsboat says %q, want %q", said, test.want)
-			}
-		})
-	}
+		INSERT INTO ttrss_user_entries (ref_id, uuid, feed_id, owner_uid, unread, tag_cache, label_cache) SELECT e.id, '', f.id, f.owner_uid, true, '', '' FROM e, f`, "USER", user))
 }

@@ -3,6 +3,7 @@ package clients
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"maps"
 	"net/http"
@@ -16,6 +17,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"github.com/getportal/ptlauth/cmd/client"
 	"github.com/getportal/ptlauth/e2e/issuer"
 	"github.com/getportal/ptlauth/e2e/program"
 	"github.com/getportal/ptlauth/e2e/source"
@@ -159,6 +161,23 @@ func (h *household) letIn(t *testing.T, app, name, user string) string {
 func (h *household) await(t *testing.T, app, token string) {
 	t.Helper()
 	visitor.New(t, token).AwaitStatus(t, refresh+3*time.Second, h.url(app, "http")+"/.ptl/me", "", http.StatusOK)
+}
+
+// typed is what ptl prints for a terminal of that name, to be typed into a program that is to carry its token so.
+type typed struct {
+	Token, Text, Then string
+	Fields            []client.Field
+}
+
+// typed asks ptl what to type into a program that asks an app at this URL.
+func (h *household) typed(t *testing.T, app, name, program string, way client.Way, url string) *typed {
+	t.Helper()
+	said := h.run(t, h.environment, 0, "ptl", "token", "--middleware="+app, "--for="+program, "--way="+string(way), "--url="+url, "--json", name)
+	what := new(typed)
+	if err := json.Unmarshal([]byte(said[max(0, strings.Index(said, "{")):]), what); err != nil {
+		t.Fatalf("%v\n%s", err, said)
+	}
+	return what
 }
 
 // throwOut takes a terminal off the list, and returns when ptl says that it is out.
