@@ -109,6 +109,7 @@ func (p *Person) Pair(link string) (question, end *Page) {
 func (p *Person) navigate(r *http.Request) *Page {
 	p.t.Helper()
 	r.Header.Set("Accept", "text/html,*/*;q=0.8")
+	r.Header.Set("Upgrade-Insecure-Requests", "1")
 	r.Header.Set("Sec-Fetch-Mode", "navigate")
 	r.Header.Set("Sec-Fetch-Dest", "document")
 	r.Header.Set("User-Agent", "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Mobile Safari/537.36")
