@@ -103,7 +103,7 @@ type Config struct {
 	//   - token.cookie (name, default authorization): the cookie that carries the token; empty: none
 	//   - token.header (one or several names, or a list of groups): the header that carries it, scheme Bearer, such as Authorization
 	//   - token.header[].name (name): the same in a group
-	//   - token.header[].explicit (boolean, default true for Authorization alone): no proxy makes it of a cookie, and other origins' pages may send it
+	//   - token.header[].explicit (boolean): no proxy makes it of a cookie, so other origins' pages may send it; where it is not said, this holds for Authorization alone
 	//   - token.basic (boolean, default false): the password of Authorization: Basic carries it
 	//   - token.query (name): the query parameter that carries it; Traefik's access log shows it
 	//   - token.forward (boolean, default false): let the app see the token
