@@ -3,12 +3,14 @@ package clients
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"maps"
 	"net/http"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -178,6 +180,19 @@ func (h *household) typed(t *testing.T, app, name, program string, way client.Wa
 		t.Fatalf("%v\n%s", err, said)
 	}
 	return what
+}
+
+// overEach tells a test where an app is over HTTP and over HTTPS, each with a terminal of ada's that is let in. Both take
+// place at once: most of their time they wait for Traefik to read the list.
+func (h *household) overEach(t *testing.T, app string, test func(t *testing.T, site, name, token string)) {
+	t.Helper()
+	for _, scheme := range []string{"http", "https"} {
+		t.Run("over "+scheme, func(t *testing.T) {
+			t.Parallel()
+			name := path.Base(t.Name()) + " " + rand.Text()[:4]
+			test(t, h.url(app, scheme), name, h.letIn(t, app, name, "ada"))
+		})
+	}
 }
 
 // throwOut takes a terminal off the list, and returns when ptl says that it is out.
