@@ -1,5 +1,262 @@
 package docs
 
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/getportal/ptlauth/e2e/docker"
+	"github.com/getportal/ptlauth/e2e/issuer"
+	"github.com/getportal/ptlauth/e2e/poll"
+	"github.com/getportal/ptlauth/e2e/traefik"
+	"github.com/getportal/ptlauth/e2e/visitor"
+	"github.com/getportal/ptlauth/e2e/witness"
+)
+
 // appsPage says what to set in each app, and what to type into programs that are no browser. The table of what is run is held
 // against the tests of e2e/clients.
 const appsPage = "../../docs/apps.md"
+
+// readers are the apps of that page by their headings: what says there which header the app reads (a variable of its
+// environment, or a text beside), and how it is spelled in it.
+var readers = map[string]struct{ variable, beside string }{
+	"Convos":            {variable: "CONVOS_AUTH_HEADER"},
+	"DokuWiki":          {beside: "HTTP_X_REMOTE_USER"},
+	"FreshRSS":          {beside: "`X-WebAuth-User`"},
+	"Gitea and Forgejo": {variable: "GITEA__security__REVERSE_PROXY_AUTHENTICATION_USER"},
+	"Grafana":           {variable: "GF_AUTH_PROXY_HEADER_NAME"},
+	"Grist":             {variable: "GRIST_FORWARD_AUTH_HEADER"},
+	"Kanboard":          {beside: "HTTP_X_PTL_USER"},
+	"linkding":          {variable: "LD_AUTH_PROXY_USERNAME_HEADER"},
+	"Miniflux":          {variable: "AUTH_PROXY_HEADER"},
+	"Navidrome":         {variable: "ND_EXTAUTH_USERHEADER"},
+	"Paperless-ngx":     {variable: "PAPERLESS_HTTP_REMOTE_USER_HEADER_NAME"},
+	"Radicale":          {beside: "http_x_remote_user"},
+	"Tiny Tiny RSS":     {beside: "`Remote-User`"},
+}
+
+// documentedApp is an app of that page.
+type documentedApp struct {
+	name, host string
+	header     string // in which it reads the user
+	public     []string
+	labels     map[string]string
+
+	mutex sync.Mutex
+	seen  []http.Header // what reached it
+}
+
+func (a *documentedApp) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	a.seen = append(a.seen, r.Header.Clone())
+}
+
+// last is what reached it since it was asked for last.
+func (a *documentedApp) last() []http.Header {
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	seen := a.seen
+	a.seen = nil
+	return seen
+}
+
+var (
+	hostOf   = regexp.MustCompile("^Host\\(`([a-z.]+)`\\)$")
+	prefixes = regexp.MustCompile(`\.paths\[\d+\]\.prefix$`)
+)
+
+// documentedApps are those of the page, and the labels that it adds to Traefik's own.
+func documentedApps(t *testing.T) ([]*documentedApp, map[string]string) {
+	t.Helper()
+	page := text(t, appsPage)
+	var apps []*documentedApp
+	shared := map[string]string{}
+	for _, e := range fencedBlocks(t, appsPage) {
+		if e.language != "yaml" {
+			continue
+		}
+		var compose struct {
+			Services map[string]struct {
+				Image       string
+				Environment map[string]string
+				Volumes     []string
+				Labels      map[string]string
+			}
+		}
+		decoder := yaml.NewDecoder(strings.NewReader(e.text))
+		decoder.KnownFields(true)
+		if err := decoder.Decode(&compose); err != nil {
+			t.Fatalf("%s: %v", e.heading, err)
+		}
+		maps.Copy(shared, compose.Services["traefik"].Labels)
+		delete(compose.Services, "traefik")
+		if e.heading == "Apps" {
+			continue
+		}
+		reader, isKnown := readers[e.heading]
+		if !isKnown || len(compose.Services) != 1 {
+			t.Fatalf("%s: it is not said which header the app reads, or there are %d", e.heading, len(compose.Services))
+		}
+		for name, service := range compose.Services {
+			spelled := reader.beside
+			if reader.variable != "" {
+				spelled = service.Environment[reader.variable]
+			} else if _, section, _ := strings.Cut(page, "\n### "+e.heading+"\n"); !strings.Contains(strings.Split(section, "\n### ")[0], spelled) && !strings.Contains(page, "#"+anchor(e.heading)+") | "+spelled) {
+				t.Errorf("%s: it is not said that it reads %s", e.heading, spelled)
+			}
+			app := &documentedApp{name: e.heading, labels: service.Labels, header: headerOf(spelled)}
+			if host := hostOf.FindStringSubmatch(service.Labels["traefik.http.routers."+name+".rule"]); host != nil {
+				app.host = host[1]
+			}
+			for label, value := range service.Labels {
+				if prefixes.MatchString(label) {
+					app.public = append(app.public, value)
+				}
+			}
+			apps = append(apps, app)
+		}
+	}
+	return apps, shared
+}
+
+// headerOf is a header as an app spells it: HTTP_X_PTL_USER, http_x_remote_user, `Remote-User` or X-Ptl-User.
+func headerOf(spelled string) string {
+	name := strings.Trim(spelled, "`")
+	if rest, isCGI := strings.CutPrefix(strings.ToUpper(name), "HTTP_"); isCGI {
+		name = strings.ReplaceAll(rest, "_", "-")
+	}
+	return http.CanonicalHeaderKey(strings.ToLower(name))
+}
+
+// anchor is that of a heading.
+func anchor(heading string) string {
+	return strings.ReplaceAll(strings.ToLower(heading), " ", "-")
+}
+
+// TestApps sends each app's lines of docs/apps.md through a real Traefik to a recorder in the app's place.
+func TestApps(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts Traefik")
+	}
+	apps, shared := documentedApps(t)
+	if len(apps) != len(readers) {
+		t.Errorf("%d apps have lines to paste, want %d", len(apps), len(readers))
+	}
+	proxy, cookie := startApps(t, apps, shared)
+	for _, app := range apps {
+		t.Run(app.name, func(t *testing.T) {
+			forged := http.Header{}
+			for _, spelling := range slices.Concat(visitor.Spellings(app.header), visitor.Spellings("X-Ptl-User")) {
+				forged[spelling] = []string{"mallory"}
+			}
+			poll.Until(t, 5*time.Second, func() string {
+				if status, _ := visitor.Ask(t, proxy.URL("web"), app.host, nil); status != http.StatusUnauthorized {
+					return fmt.Sprintf("without a token: %d\n%s", status, proxy.LogLines(`"level":"error"`))
+				}
+				return ""
+			})
+			if seen := app.last(); len(seen) > 0 {
+				t.Errorf("without a token it is asked: %v", seen)
+			}
+			with := maps.Clone(forged)
+			with["Cookie"] = []string{cookie}
+			with["Authorization"] = []string{"Basic YXBwOnBhc3N3b3Jk"} // the app's own
+			status, _ := visitor.Ask(t, proxy.URL("web"), app.host, with)
+			seen := app.last()
+			if status != http.StatusOK || len(seen) != 1 {
+				t.Fatalf("with a token: %d, and the app %v\n%s", status, seen, proxy.LogLines("plugin-ptlauth"))
+			}
+			if !slices.Equal(seen[0][app.header], []string{"ann"}) || named(seen[0], "mallory") {
+				t.Errorf("with a token the app is sent %v", seen[0])
+			}
+			if got := seen[0].Get("Authorization"); got != with["Authorization"][0] || named(seen[0], "eyJ") {
+				t.Errorf("the app's own Authorization is %q, in %v", got, seen[0])
+			}
+			for _, prefix := range app.public {
+				for _, test := range []struct {
+					header http.Header
+					want   []string
+				}{{forged, nil}, {with, []string{"ann"}}} {
+					status, _ := visitor.Ask(t, proxy.URL("web")+prefix, app.host, test.header)
+					seen := app.last()
+					if status != http.StatusOK || len(seen) != 1 || !slices.Equal(seen[0][app.header], test.want) || named(seen[0], "mallory") {
+						t.Errorf("%s: %d, and the app is sent %v, want %v", prefix, status, seen, test.want)
+					}
+				}
+			}
+		})
+	}
+}
+
+// named reports whether a value of a header has that text.
+func named(header http.Header, text string) bool {
+	for _, values := range header {
+		if strings.Contains(strings.Join(values, "\n"), text) {
+			return true
+		}
+	}
+	return false
+}
+
+// startApps starts a Traefik that reads their labels, with those of README.md's compose file, and returns it with a cookie of
+// Ann's.
+func startApps(t *testing.T, apps []*documentedApp, shared map[string]string) (*traefik.Traefik, string) {
+	t.Helper()
+	folder := t.TempDir()
+	secret := issuer.NewSecret()
+	for name, content := range map[string]string{"secret": secret, "terminals.json": `[{"id": "k7p2x9", "name": "Ann's laptop", "user": "ann"}]`} {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	here := strings.NewReplacer("/etc/ptlauth", folder)
+	labels := composeServices(t, readmeExample(t, readmeForms[2].example)[0])["traefik"].Labels
+	maps.Copy(labels, shared)
+	for label, value := range labels {
+		labels[label] = here.Replace(value)
+	}
+	engine, static := docker.New(t)
+	engine.Run("home-traefik-1", "http://127.0.0.1:80", labels)
+	for i, app := range apps {
+		at := witness.Listen(t, app)
+		mine := map[string]string{}
+		for label, value := range app.labels {
+			if !strings.HasSuffix(label, ".loadbalancer.server.port") { // it listens elsewhere here
+				mine[label] = here.Replace(value)
+			}
+		}
+		engine.Run(fmt.Sprintf("home-app%d-1", i), at, mine)
+	}
+	return proxyOf(t, static), "authorization=" + issuer.SignHS256(t, secret, "k7p2x9")
+}
+
+// TestAppsTable: the table names each app that has a section, and no other.
+func TestAppsTable(t *testing.T) {
+	page := text(t, appsPage)
+	_, rest, _ := strings.Cut(page, "| app | tells who it is by |")
+	table, _, _ := strings.Cut(rest, "\n\n")
+	links := regexp.MustCompile(`\]\(#([a-z-]+)\)`).FindAllStringSubmatch(table, -1)
+	var linked, headed []string
+	for _, link := range links {
+		linked = append(linked, link[1])
+	}
+	for heading := range readers {
+		headed = append(headed, anchor(heading))
+	}
+	slices.Sort(linked)
+	slices.Sort(headed)
+	if !slices.Equal(linked, headed) {
+		t.Errorf("the table has %v, the sections are %v", linked, headed)
+	}
+}
