@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"net/http"
 	"os"
 	"strings"
 
@@ -126,29 +125,11 @@ func nameOf(options map[string]any, name string) string {
 
 // Carriers are the places where it looks for tokens.
 func (m *Middleware) Carriers() client.Carriers {
-	section := option.Open(&option.Report{}, "", m.Options).Section("token")
-	given, _ := m.Options[nameOf(m.Options, "token")].(map[string]any)
-	return client.Carriers{Basic: section.Bool("basic", false), Headers: headersIn(given[nameOf(given, "header")]), Cookie: m.Policy.Locations.Cookie}
-}
-
-// headersIn are the canonical names in `token.header`: a text with commas, a list of texts, or of groups with a name.
-func headersIn(value any) []string {
-	var names []string
-	switch v := value.(type) {
-	case string:
-		for _, name := range strings.Split(v, ",") {
-			if name = strings.TrimSpace(name); name != "" {
-				names = append(names, http.CanonicalHeaderKey(name))
-			}
-		}
-	case []any:
-		for _, one := range v {
-			names = append(names, headersIn(one)...)
-		}
-	case map[string]any:
-		names = headersIn(v[nameOf(v, "name")])
+	has := client.Carriers{Basic: m.Policy.Locations.Basic, Cookie: m.Policy.Locations.Cookie}
+	for _, header := range m.Policy.Locations.Headers {
+		has.Headers = append(has.Headers, header.Name)
 	}
-	return names
+	return has
 }
 
 // Signs reports whether it has a secret to make tokens with.

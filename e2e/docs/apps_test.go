@@ -1,6 +1,7 @@
 package docs
 
 import (
+	"encoding/base64"
 	"fmt"
 	"maps"
 	"net/http"
@@ -51,6 +52,7 @@ type documentedApp struct {
 	header     string // in which it reads the user
 	public     []string
 	labels     map[string]string
+	isShared   bool // it has the middleware of README.md's compose file
 
 	mutex sync.Mutex
 	seen  []http.Header // what reached it
@@ -119,6 +121,7 @@ func documentedApps(t *testing.T) ([]*documentedApp, map[string]string) {
 			if host := hostOf.FindStringSubmatch(service.Labels["traefik.http.routers."+name+".rule"]); host != nil {
 				app.host = host[1]
 			}
+			app.isShared = service.Labels["traefik.http.routers."+name+".middlewares"] == "auth@docker"
 			for label, value := range service.Labels {
 				if prefixes.MatchString(label) {
 					app.public = append(app.public, value)
@@ -183,6 +186,9 @@ func TestApps(t *testing.T) {
 			if got := seen[0].Get("Authorization"); got != with["Authorization"][0] || named(seen[0], "eyJ") {
 				t.Errorf("the app's own Authorization is %q, in %v", got, seen[0])
 			}
+			if app.isShared {
+				tokenElsewhere(t, proxy, app, strings.TrimPrefix(cookie, "authorization="))
+			}
 			for _, prefix := range app.public {
 				for _, test := range []struct {
 					header http.Header
@@ -196,6 +202,30 @@ func TestApps(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// tokenElsewhere sends the token where the page's first lines let it be: as a password, which the app does not see, and in a
+// header beside a password of the app's own, which it does.
+func tokenElsewhere(t *testing.T, proxy *traefik.Traefik, app *documentedApp, token string) {
+	t.Helper()
+	const own = "Basic YXBwOnBhc3N3b3Jk"
+	for name, test := range map[string]struct {
+		header http.Header
+		want   string
+	}{
+		"as a password":                  {http.Header{"Authorization": {"Basic " + base64.StdEncoding.EncodeToString([]byte("k7p2x9:"+token))}}, ""},
+		"in Authorization":               {http.Header{"Authorization": {"Bearer " + token}}, ""},
+		"in a header beside a password":  {http.Header{"X-Access-Token": {"Bearer " + token}, "Authorization": {own}}, own},
+		"in a header beside its own key": {http.Header{"X-Access-Token": {"Bearer " + token}, "Authorization": {"Bearer glsa_key"}}, "Bearer glsa_key"},
+	} {
+		status, _ := visitor.Ask(t, proxy.URL("web"), app.host, test.header)
+		seen := app.last()
+		if status != http.StatusOK || len(seen) != 1 {
+			t.Errorf("%s: %d, and the app %v", name, status, seen)
+		} else if !slices.Equal(seen[0][app.header], []string{"ann"}) || seen[0].Get("Authorization") != test.want || named(seen[0], "eyJ") {
+			t.Errorf("%s: the app is sent %v", name, seen[0])
+		}
 	}
 }
 
