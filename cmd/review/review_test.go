@@ -35,7 +35,7 @@ func TestOwnExamples(t *testing.T) {
 		for _, block := range regexp.MustCompile("(?s)```(yaml|toml)\n(.*?)```").FindAllSubmatch(content, -1) {
 			count++
 			path := filepath.Join(t.TempDir(), "example."+string(block[1]))
-			if err := os.WriteFile(path, block[2], 0o600); err != nil {
+			if err := os.WriteFile(path, []byte(added.ReplaceAllString(string(block[2]), "${0}"+readmeLabels)), 0o600); err != nil {
 				t.Fatal(err)
 			}
 			t.Run(page, func(t *testing.T) { quiet(t, []string{path}) })
@@ -45,6 +45,13 @@ func TestOwnExamples(t *testing.T) {
 		t.Errorf("only %d examples were found", count)
 	}
 }
+
+// What docs/apps.md adds to Traefik's labels is added to those of README.md.
+var added = regexp.MustCompile(`services:\n  traefik:\n    labels:.*\n`)
+
+const readmeLabels = `      traefik.http.middlewares.auth.plugin.ptlauth.secretFile: /etc/ptlauth/secret
+      traefik.http.middlewares.auth.plugin.ptlauth.terminals.file: /etc/ptlauth/terminals.json
+`
 
 func pages(t *testing.T) []string {
 	t.Helper()
