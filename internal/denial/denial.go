@@ -32,11 +32,8 @@ var names = map[int]page.Name{
 
 // answer is a response that is ready to be written.
 type answer struct {
-	// values are those of Cache-Control, Content-Type, X-Content-Type-Options and
-	// WWW-Authenticate, where it has any.
-	values []string
+	header http.Header
 	body   []byte
-	allow  string // the methods that there are, with a 405
 }
 
 var (
@@ -60,18 +57,18 @@ func newAnswers() map[string]map[int]*answer {
 func newAnswer(status int, failure string) *answer {
 	title := http.StatusText(status)
 	a := &answer{
+		header: http.Header{"Cache-Control": {"no-store"}, "Content-Type": {"application/problem+json"}, "X-Content-Type-Options": {"nosniff"}},
 		body:   []byte(`{"type":"about:blank","title":"` + title + `","status":` + strconv.Itoa(status) + `,"detail":"` + title + `"}` + "\n"),
-		values: []string{"no-store", "application/problem+json", "nosniff"},
 	}
 	if status == http.StatusMethodNotAllowed {
-		a.allow = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
+		a.header.Set("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
 	}
 	if status == http.StatusUnauthorized || failure == Insufficient {
 		challenge := `Bearer realm="ptlauth"`
 		if failure != NoToken {
 			challenge += `, error="` + failure + `"`
 		}
-		a.values = append(a.values, challenge)
+		a.header.Set("WWW-Authenticate", challenge)
 	}
 	return a
 }
@@ -79,8 +76,9 @@ func newAnswer(status int, failure string) *answer {
 // newAsk puts Basic first (RFC 7617 §2), for clients that read no further.
 func newAsk(failure string) *answer {
 	a := newAnswer(http.StatusUnauthorized, failure)
-	a.values = append(a.values, a.values[3])
-	a.values[3] = `Basic realm="ptlauth", charset="UTF-8"`
+	bearer := a.header.Get("WWW-Authenticate")
+	a.header.Set("WWW-Authenticate", `Basic realm="ptlauth", charset="UTF-8"`)
+	a.header.Add("WWW-Authenticate", bearer)
 	return a
 }
 
@@ -91,7 +89,7 @@ func Write(w http.ResponseWriter, r *http.Request, status int, failure string) {
 		explain(w, r, status, failure)
 		return
 	}
-	Tell(w, r, status, failure)
+	tell(w, r, status, answers[failure][status])
 }
 
 // Tell answers a program with a problem document.
@@ -106,22 +104,19 @@ func Ask(w http.ResponseWriter, r *http.Request, failure string) {
 }
 
 func tell(w http.ResponseWriter, r *http.Request, status int, a *answer) {
-	h := w.Header()
-	// What the next request is answered with must not change when a middleware edits a
-	// value in place (rs/cors#198).
-	values := append([]string(nil), a.values...)
-	h["Cache-Control"] = values[0:1:1]
-	h["Content-Type"] = values[1:2:2]
-	h["X-Content-Type-Options"] = values[2:3:3]
-	if len(values) > 3 {
-		h["Www-Authenticate"] = values[3:len(values):len(values)]
-	}
-	if a.allow != "" {
-		h["Allow"] = []string{a.allow}
-	}
+	setHeader(w, a)
 	w.WriteHeader(status)
 	if r.Method != "HEAD" {
 		_, _ = w.Write(a.body)
+	}
+}
+
+// setHeader sets values of the response's own: what the next request is answered with must not
+// change when a middleware edits one in place (rs/cors#198).
+func setHeader(w http.ResponseWriter, a *answer) {
+	h := w.Header()
+	for name, values := range a.header.Clone() {
+		h[name] = values
 	}
 }
 
@@ -132,14 +127,7 @@ func explain(w http.ResponseWriter, r *http.Request, status int, failure string)
 
 // Explain answers a person with a page that says as much as the data do.
 func Explain(w http.ResponseWriter, r *http.Request, status int, failure string, d *page.Data) {
-	a := answers[failure][status]
-	h := w.Header()
-	if len(a.values) > 3 {
-		h["Www-Authenticate"] = []string{a.values[3]}
-	}
-	if a.allow != "" {
-		h["Allow"] = []string{a.allow}
-	}
+	setHeader(w, answers[failure][status])
 	name := names[status]
 	if status == http.StatusUnauthorized && d.IsFirst {
 		name = page.Nobody
