@@ -7,13 +7,13 @@
 package option
 
 import (
+	"fmt"
 	"net/url"
+	"reflect"
 	"sort"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/traefik/paerser/types"
 )
 
 // Section is a group of options, such as `token` or `keys[1]`. Names are
@@ -153,25 +153,22 @@ func (s *Section) Duration(name string, fallback time.Duration) time.Duration {
 	if value == nil {
 		return fallback
 	}
-	const remedy = "is not a length of time: write it as 10s, 5m, 1h30m, or plain seconds"
 	text, ok := Text(value)
-	if !ok {
-		s.Problem(name, remedy)
-		return fallback
-	}
 	text = strings.TrimSpace(text)
-	var d types.Duration
-	err := d.Set(text)
-	if err != nil {
-		s.Problem(name, remedy)
+	isPlain := text != "" && strings.Trim(text, "+-0123456789") == ""
+	if isPlain {
+		text += "s"
+	}
+	d, err := time.ParseDuration(text)
+	problem := "is not a length of time"
+	if ok && (isPlain || err == nil) {
+		problem = "is negative or longer than anything sensible"
+	}
+	if !ok || err != nil || d < 0 {
+		s.Problem(name, problem+": write it as 10s, 5m, 1h30m, or plain seconds")
 		return fallback
 	}
-	// Plain seconds are multiplied unchecked in paerser: beyond ten digits they could wrap.
-	if d < 0 || len(text) > 10 && isDigits(text) {
-		s.Problem(name, "is negative or longer than anything sensible: "+remedy[len("is not a length of time: "):])
-		return fallback
-	}
-	return time.Duration(d)
+	return d
 }
 
 // Texts reads one or several texts: a list, or text with commas between.
@@ -334,30 +331,24 @@ func (s *Section) Unknown() bool {
 // Text is a scalar as text; an empty list, which is what an empty label becomes
 // in places, is empty text.
 func Text(value interface{}) (string, bool) {
-	switch v := value.(type) {
-	case string:
-		return v, true
-	case bool:
-		return strconv.FormatBool(v), true
-	case int:
-		return strconv.Itoa(v), true
-	case int64:
-		return strconv.FormatInt(v, 10), true
-	case uint64:
-		return strconv.FormatUint(v, 10), true
-	case float64:
-		return strconv.FormatFloat(v, 'f', -1, 64), true
-	case []interface{}:
-		return "", len(v) == 0
-	case []string:
-		return "", len(v) == 0
+	text, ok := value.(string)
+	if ok {
+		return text, true
+	}
+	v := reflect.ValueOf(value)
+	switch v.Kind() {
+	case reflect.Bool, reflect.Int, reflect.Int64, reflect.Uint64:
+		return fmt.Sprint(value), true
+	case reflect.Float64:
+		return strconv.FormatFloat(v.Float(), 'f', -1, 64), true
+	case reflect.Slice:
+		return "", v.Len() == 0
 	}
 	return "", false
 }
 
 // Texts is one or several texts; empty ones are left out.
 func Texts(value interface{}) ([]string, bool) {
-	var texts []string
 	entries, ok := list(value)
 	if !ok {
 		text, ok := Text(value)
@@ -365,13 +356,10 @@ func Texts(value interface{}) ([]string, bool) {
 			return nil, false
 		}
 		for _, part := range strings.Split(text, ",") {
-			part = strings.TrimSpace(part)
-			if part != "" {
-				texts = append(texts, part)
-			}
+			entries = append(entries, part)
 		}
-		return texts, true
 	}
+	var texts []string
 	for _, entry := range entries {
 		text, ok := Text(entry)
 		if !ok {
@@ -387,27 +375,23 @@ func Texts(value interface{}) ([]string, bool) {
 
 // Map is a value's entries by name, if it has any.
 func Map(value interface{}) (map[string]interface{}, bool) {
-	switch v := value.(type) {
-	case map[string]interface{}:
-		return v, true
-	case map[string]string:
-		entries := map[string]interface{}{}
-		for name, entry := range v {
-			entries[name] = entry
-		}
-		return entries, true
-	case map[interface{}]interface{}:
-		entries := map[string]interface{}{}
-		for key, entry := range v {
-			name, ok := Text(key)
-			if !ok {
-				return nil, false
-			}
-			entries[name] = entry
-		}
+	entries, ok := value.(map[string]interface{})
+	if ok {
 		return entries, true
 	}
-	return nil, false
+	v := reflect.ValueOf(value)
+	if v.Kind() != reflect.Map {
+		return nil, false
+	}
+	copied := map[string]interface{}{}
+	for _, key := range v.MapKeys() {
+		name, ok := Text(key.Interface())
+		if !ok {
+			return nil, false
+		}
+		copied[name] = v.MapIndex(key).Interface()
+	}
+	return copied, true
 }
 
 // Names are a map's keys in order, so that problems are always told in the same one.
@@ -422,46 +406,43 @@ func Names(entries map[string]interface{}) []string {
 
 // Kind says in words what was found, never its value, which may be secret.
 func Kind(value interface{}) string {
-	switch v := value.(type) {
-	case string:
-		if v == "" {
+	_, isDate := value.(time.Time)
+	if isDate {
+		return "a date (quote it to keep it a text)"
+	}
+	v := reflect.ValueOf(value)
+	switch v.Kind() {
+	case reflect.String:
+		if v.Len() == 0 {
 			return "empty text"
 		}
 		return "text"
-	case bool:
+	case reflect.Bool:
 		return "a boolean"
-	case int, int64, uint64, float64:
+	case reflect.Int, reflect.Int64, reflect.Uint64, reflect.Float64:
 		return "a number"
-	case time.Time:
-		return "a date (quote it to keep it a text)"
-	}
-	if _, ok := Map(value); ok {
+	case reflect.Map:
 		return "a map"
-	}
-	if _, ok := list(value); ok {
+	case reflect.Slice:
 		return "a list"
 	}
 	return "a value of an unexpected type"
 }
 
 func list(value interface{}) ([]interface{}, bool) {
-	switch v := value.(type) {
-	case []interface{}:
-		return v, true
-	case []string:
-		entries := make([]interface{}, 0, len(v))
-		for _, text := range v {
-			entries = append(entries, text)
-		}
-		return entries, true
-	case []map[string]interface{}:
-		entries := make([]interface{}, 0, len(v))
-		for _, entry := range v {
-			entries = append(entries, entry)
-		}
-		return entries, true
+	members, ok := value.([]interface{})
+	if ok {
+		return members, true
 	}
-	return nil, false
+	v := reflect.ValueOf(value)
+	if v.Kind() != reflect.Slice {
+		return nil, false
+	}
+	entries := make([]interface{}, 0, v.Len())
+	for i := 0; i < v.Len(); i++ {
+		entries = append(entries, v.Index(i).Interface())
+	}
+	return entries, true
 }
 
 // IsEmpty reports whether the value is an empty text, list or map: Traefik's file
@@ -479,8 +460,4 @@ func IsEmpty(value interface{}) bool {
 func IsAddress(text string) bool {
 	parsed, err := url.Parse(text)
 	return err == nil && parsed.Host != "" && (parsed.Scheme == "https" || parsed.Scheme == "http")
-}
-
-func isDigits(text string) bool {
-	return strings.Trim(text, "0123456789") == ""
 }
