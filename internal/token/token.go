@@ -166,14 +166,19 @@ func shapeProblem(text string) string {
 	return ""
 }
 
-// signedOddly reads a header that is not the usual one.
+// signedOddly reads a header that is not the usual one, of a token whose signature is that of a
+// key without an id.
 func signedOddly(text string, last int, k *key.Key) (string, string) {
 	problem := shapeProblem(text)
 	if problem != "" {
 		return "", problem
 	}
 	first := strings.IndexByte(text, '.')
-	return text[first+1 : last], headerProblem(text[:first], k)
+	h, problem := readHeader(text[:first])
+	if problem == "" && !mayBeOf(h, k) {
+		problem = "the token's alg is not the key's"
+	}
+	return text[first+1 : last], problem
 }
 
 // signedByAny chooses among keys by what the token's header says.
@@ -184,8 +189,11 @@ func signedByAny(text string, last int, keys []*key.Key) (string, string) {
 	}
 	first := strings.IndexByte(text, '.')
 	h, problem := readHeader(text[:first])
+	if problem != "" && strange.MatchString(text) {
+		problem = damage(text, "")
+	}
 	if problem != "" {
-		return "", unreadable(text, problem)
+		return "", problem
 	}
 	reason := NoKey
 	for _, k := range keys {
@@ -200,14 +208,6 @@ func signedByAny(text string, last int, keys []*key.Key) (string, string) {
 	return "", reason
 }
 
-// unreadable says why a header could not be read: by damage, or by what it says.
-func unreadable(text, problem string) string {
-	if strange.MatchString(text) {
-		return damage(text, "")
-	}
-	return problem
-}
-
 // NoKey is the reason why a token is refused that names a key which nobody has.
 const NoKey = "the token's alg and kid are of none of the keys"
 
@@ -215,20 +215,7 @@ const NoKey = "the token's alg and kid are of none of the keys"
 // jwk, x5c) is never looked at.
 type header struct {
 	algorithm string
-	id        string
-	hasID     bool
-}
-
-// headerProblem says why a token with that header is not of a key without an id.
-func headerProblem(segment string, k *key.Key) string {
-	h, problem := readHeader(segment)
-	if problem != "" {
-		return problem
-	}
-	if !mayBeOf(h, k) {
-		return "the token's alg is not the key's"
-	}
-	return ""
+	id        interface{} // text; nil: it names none
 }
 
 func readHeader(segment string) (header, string) {
@@ -248,22 +235,16 @@ func readHeader(segment string) (header, string) {
 	if critical || unencoded { // guard: extensions are refused
 		return header{}, "the token's header demands an extension"
 	}
-	var h header
 	algorithm, ok := fields["alg"].(string)
 	if !ok {
 		return header{}, "the token's alg is missing or not text"
 	}
-	h.algorithm = algorithm
-	value, present := fields["kid"]
-	if present {
-		id, ok := value.(string)
-		if !ok {
-			return header{}, "the token's kid is not text"
-		}
-		h.id = id
-		h.hasID = true
+	id, present := fields["kid"]
+	_, ok = id.(string)
+	if present && !ok {
+		return header{}, "the token's kid is not text"
 	}
-	return h, ""
+	return header{algorithm: algorithm, id: id}, ""
 }
 
 // mayBeOf reports whether a token with that header may be of the key.
@@ -272,13 +253,10 @@ func mayBeOf(h header, k *key.Key) bool {
 	if h.algorithm != k.Algorithm && (h.algorithm != "Ed25519" || k.Algorithm != "EdDSA") {
 		return false
 	}
-	if k.ID == "" {
-		return true
+	if h.id == nil || k.ID == "" {
+		return k.ID == "" || !k.RequireKID
 	}
-	if h.hasID && h.id != k.ID { // guard: kid is text, and the key's
-		return false
-	}
-	return h.hasID || !k.RequireKID
+	return h.id == k.ID // guard: kid is text, and the key's
 }
 
 // Open reads the second segment of a token whose signature is good, and returns the
@@ -427,55 +405,35 @@ func complete(t *Token, rules *Rules, now int64) (*Token, string) {
 
 // timeProblem checks exp, nbf and iat (RFC 7519 §4.1.4 to §4.1.6) and sets Until.
 func timeProblem(t *Token, rules *Rules, now int64) string {
-	issued, present := t.claims["iat"]
-	iat := int64(0)
-	if present {
-		iat = date(issued)
-		if iat <= 0 {
-			return "the token's iat " + dateProblem(iat)
-		}
-		if iat > now+rules.Leeway { // guard: a token from the future is refused
-			return "the token was issued in the future (iat)"
-		}
+	iat, problem := dateOf(t.claims, "iat")
+	if problem != "" {
+		return problem
 	}
-	_, expires := t.claims["exp"]
-	_, begins := t.claims["nbf"]
-	if expires || begins {
-		problem := spanProblem(t, rules, now)
-		if problem != "" {
-			return problem
-		}
+	if iat > now+rules.Leeway { // guard: a token from the future is refused
+		return "the token was issued in the future (iat)"
 	}
-	if rules.RequireExpiry && !expires {
+	exp, problem := dateOf(t.claims, "exp")
+	if problem != "" {
+		return problem
+	}
+	if exp > 0 {
+		t.Until = exp + rules.Leeway
+	}
+	if exp > 0 && t.Until <= now { // guard: an expired token is refused
+		return "the token has expired"
+	}
+	nbf, problem := dateOf(t.claims, "nbf")
+	if problem != "" {
+		return problem
+	}
+	if nbf > now+rules.Leeway {
+		return "the token is not valid yet (nbf)"
+	}
+	if rules.RequireExpiry && exp == 0 {
 		return "the token has no exp, and requireExpiry is set"
 	}
 	if rules.MaxAge > 0 {
 		return ageProblem(t, rules, iat, now)
-	}
-	return ""
-}
-
-func spanProblem(t *Token, rules *Rules, now int64) string {
-	value, present := t.claims["exp"]
-	if present {
-		exp := date(value)
-		if exp <= 0 {
-			return "the token's exp " + dateProblem(exp)
-		}
-		if exp+rules.Leeway <= now { // guard: an expired token is refused
-			return "the token has expired"
-		}
-		t.Until = exp + rules.Leeway
-	}
-	value, present = t.claims["nbf"]
-	if present {
-		nbf := date(value)
-		if nbf <= 0 {
-			return "the token's nbf " + dateProblem(nbf)
-		}
-		if nbf > now+rules.Leeway {
-			return "the token is not valid yet (nbf)"
-		}
 	}
 	return ""
 }
@@ -512,11 +470,21 @@ func date(value interface{}) int64 {
 	return int64(f)
 }
 
-func dateProblem(date int64) string {
-	if date < 0 {
-		return "lies beyond the year 9999: it must be in seconds, not milliseconds"
+// dateOf is a claim that is a date, in seconds since 1970; 0: there is none. What is there and is
+// no date is the problem, the second result.
+func dateOf(claims map[string]interface{}, name string) (int64, string) {
+	value, present := claims[name]
+	if !present {
+		return 0, ""
 	}
-	return "is not a date"
+	at := date(value)
+	if at > 0 {
+		return at, ""
+	}
+	if at < 0 {
+		return 0, "the token's " + name + " lies beyond the year 9999: it must be in seconds, not milliseconds"
+	}
+	return 0, "the token's " + name + " is not a date"
 }
 
 // partyProblem checks iss, aud and jti.
@@ -529,12 +497,10 @@ func partyProblem(claims map[string]interface{}, rules *Rules) string {
 	if rules.Issuer != "" && issuer != rules.Issuer {
 		return "the token's iss is not the issuer"
 	}
-	id, present := claims["jti"]
-	if present {
-		_, ok := id.(string)
-		if !ok {
-			return "the token's jti is not text"
-		}
+	value, present = claims["jti"]
+	_, ok = value.(string)
+	if present && !ok {
+		return "the token's jti is not text"
 	}
 	audience, present := claims["aud"]
 	if present && !isNobody(audience) {
