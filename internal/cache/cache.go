@@ -228,22 +228,17 @@ func drop(c *Cache) {
 
 // expire forgets the tokens that expire by then; c.mutex is held.
 func expire(c *Cache, end int64) {
-	later := map[string]int64{}
 	before := c.expiring
 	c.expiring = nil
 	c.earliest = 0
 	for key, until := range before {
 		if until > end {
-			later[key] = until
-			if c.earliest == 0 || until < c.earliest {
-				c.earliest = until
-			}
+			noteExpiry(c, key, until)
 			continue
 		}
 		c.Decisions.Delete(key)
 		delete(c.waiting, key)
 	}
-	c.expiring = later
 	tidy(c)
 }
 

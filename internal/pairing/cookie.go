@@ -25,7 +25,7 @@ const (
 // Set has the browser keep a token that it was paired with, in the one cookie of the name:
 // with another form of it, a request would carry two.
 func Set(w http.ResponseWriter, r *http.Request, s *Settings, c *extractor.Locations, token string) {
-	if len(r.Header["Cookie"]) > 0 && strings.Contains(strings.Join(r.Header["Cookie"], ";"), c.Cookie) {
+	if strings.Contains(strings.Join(r.Header["Cookie"], ";"), c.Cookie) {
 		for _, domain := range domains(r, c.Cookie) {
 			if domain != "" && domain != s.Domain {
 				forget(w, c.Cookie, "/", domain)

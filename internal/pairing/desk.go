@@ -41,9 +41,16 @@ type Use struct {
 }
 
 // spent are the pairings whose code was taken, by Terminal.Pairing. They live through reloads.
-var spent struct {
-	mutex sync.Mutex
-	uses  map[string]*Use
+// What is there does not change.
+var (
+	spentMutex sync.Mutex
+	spent      = map[string]*Use{}
+)
+
+func useOf(t *terminal.Terminal) *Use {
+	spentMutex.Lock()
+	defer spentMutex.Unlock()
+	return spent[t.Pairing]
 }
 
 // Find returns the terminal that one of its codes is meant for, and that may be paired at that
@@ -80,9 +87,7 @@ func find(keys []*key.Key, r *terminal.Registry, kind Kind, code string) *termin
 // IsFree reports whether a terminal's code may be taken at that time, in seconds since 1970, by
 // whoever has that nonce.
 func IsFree(t *terminal.Terminal, nonce string, now int64) bool {
-	spent.mutex.Lock()
-	defer spent.mutex.Unlock()
-	use := spent.uses[t.Pairing]
+	use := useOf(t)
 	return use == nil || nonce != "" && isSame(use, hashed(nonce), now) // guard: a code is good once
 }
 
@@ -95,9 +100,9 @@ func isSame(use *Use, nonce string, now int64) bool {
 // same one perhaps a moment before, whose answer was lost; nil: by another, or it cannot be
 // taken now.
 func Take(t *terminal.Terminal, nonce string, u Use) *Use {
-	spent.mutex.Lock()
-	defer spent.mutex.Unlock()
-	use := spent.uses[t.Pairing]
+	spentMutex.Lock()
+	defer spentMutex.Unlock()
+	use := spent[t.Pairing]
 	u.nonce = hashed(nonce)
 	if use != nil && !isSame(use, u.nonce, u.At) {
 		return nil
@@ -105,26 +110,23 @@ func Take(t *terminal.Terminal, nonce string, u Use) *Use {
 	if use != nil {
 		return use
 	}
-	if len(spent.uses) >= maxSpent {
+	if len(spent) >= maxSpent {
 		forgetSpent(u.At)
 	}
-	if len(spent.uses) >= maxSpent {
+	if len(spent) >= maxSpent {
 		return nil
-	}
-	if spent.uses == nil {
-		spent.uses = map[string]*Use{}
 	}
 	u.ends = t.Ends
 	use = &u
-	spent.uses[t.Pairing] = use
+	spent[t.Pairing] = use
 	return use
 }
 
-// forgetSpent forgets what nobody asks for any more; spent.mutex is held.
+// forgetSpent forgets what nobody asks for any more; spentMutex is held.
 func forgetSpent(now int64) {
-	for id, use := range spent.uses {
+	for id, use := range spent {
 		if use.ends+spentFor < now {
-			delete(spent.uses, id)
+			delete(spent, id)
 		}
 	}
 }
@@ -143,9 +145,7 @@ func State(keys []*key.Key, r *terminal.Registry, watch string) (string, *Use) {
 	if t == nil {
 		return Unknown, nil
 	}
-	spent.mutex.Lock()
-	defer spent.mutex.Unlock()
-	use := spent.uses[t.Pairing]
+	use := useOf(t)
 	if use == nil {
 		return Waiting, nil
 	}
@@ -155,9 +155,7 @@ func State(keys []*key.Key, r *terminal.Registry, watch string) (string, *Use) {
 // Replaced is as which device a browser was paired until it took that terminal's code; empty:
 // as none, or it was another browser.
 func Replaced(t *terminal.Terminal, nonce string) string {
-	spent.mutex.Lock()
-	defer spent.mutex.Unlock()
-	use := spent.uses[t.Pairing]
+	use := useOf(t)
 	if use == nil || t.Pairing == "" || nonce == "" || use.nonce != hashed(nonce) {
 		return ""
 	}
@@ -193,10 +191,7 @@ func GiveNonce(w http.ResponseWriter, r *http.Request) {
 // ChangeNonce gives a browser that may take a terminal's code a new one, unless it has taken
 // the code with the one that it has.
 func ChangeNonce(w http.ResponseWriter, r *http.Request, t *terminal.Terminal) {
-	spent.mutex.Lock()
-	use := spent.uses[t.Pairing]
-	spent.mutex.Unlock()
-	if use == nil { // guard: no code is taken with a nonce that others may have planted
+	if useOf(t) == nil { // guard: no code is taken with a nonce that others may have planted
 		addNonce(w, r)
 	}
 }
@@ -229,16 +224,16 @@ type guess struct {
 	count int
 }
 
-var guesses struct {
-	mutex sync.Mutex
-	known map[string]*guess
-}
+var (
+	guessMutex sync.Mutex
+	guesses    = map[string]*guess{}
+)
 
 // WaitFor is in how many seconds an address may try another short code; 0: now.
 func WaitFor(address string, now int64) int64 {
-	guesses.mutex.Lock()
-	defer guesses.mutex.Unlock()
-	one := guesses.known[address]
+	guessMutex.Lock()
+	defer guessMutex.Unlock()
+	one := guesses[address]
 	if one == nil || now-one.began >= wrongInterval || one.count < maxWrong { // guard: wrong codes are counted
 		return 0
 	}
@@ -247,31 +242,28 @@ func WaitFor(address string, now int64) int64 {
 
 // CountWrong counts a wrong short code of that address.
 func CountWrong(address string, now int64) {
-	guesses.mutex.Lock()
-	defer guesses.mutex.Unlock()
-	one := guesses.known[address]
-	if one == nil && len(guesses.known) >= maxAddresses {
+	guessMutex.Lock()
+	defer guessMutex.Unlock()
+	one := guesses[address]
+	if one == nil && len(guesses) >= maxAddresses {
 		forgetGuesses(now)
 	}
 	if one == nil || now-one.began >= wrongInterval {
 		one = &guess{began: now}
-		if guesses.known == nil {
-			guesses.known = map[string]*guess{}
-		}
-		guesses.known[address] = one
+		guesses[address] = one
 	}
 	one.count++
 }
 
 // forgetGuesses forgets those of the minutes before, and all where that is not enough;
-// guesses.mutex is held.
+// guessMutex is held.
 func forgetGuesses(now int64) {
-	for address, one := range guesses.known {
+	for address, one := range guesses {
 		if now-one.began >= wrongInterval {
-			delete(guesses.known, address)
+			delete(guesses, address)
 		}
 	}
-	if len(guesses.known) >= maxAddresses {
-		guesses.known = nil
+	if len(guesses) >= maxAddresses {
+		guesses = map[string]*guess{}
 	}
 }

@@ -18,8 +18,8 @@ import (
 func emptyDesk(t *testing.T) {
 	t.Helper()
 	forget := func() {
-		spent.uses = nil
-		guesses.known = nil
+		spent = map[string]*Use{}
+		guesses = map[string]*guess{}
 	}
 	forget()
 	t.Cleanup(forget)
@@ -84,11 +84,11 @@ func TestSpentCodesAreBounded(t *testing.T) {
 	if pair("one more", now+60) != nil {
 		t.Error("more are taken than can be remembered, so that one could be taken twice")
 	}
-	for _, use := range spent.uses {
+	for _, use := range spent {
 		use.ends = now - spentFor - 1
 	}
-	if pair("later", now+60) == nil || len(spent.uses) != 1 {
-		t.Errorf("those that have ended are still remembered: %d", len(spent.uses))
+	if pair("later", now+60) == nil || len(spent) != 1 {
+		t.Errorf("those that have ended are still remembered: %d", len(spent))
 	}
 }
 
@@ -96,8 +96,8 @@ func TestAddressesThatGuessAreBounded(t *testing.T) {
 	emptyDesk(t)
 	for i := range 3 * maxAddresses {
 		CountWrong(fmt.Sprint("address ", i), 1000)
-		if len(guesses.known) > maxAddresses {
-			t.Fatalf("%d addresses are remembered", len(guesses.known))
+		if len(guesses) > maxAddresses {
+			t.Fatalf("%d addresses are remembered", len(guesses))
 		}
 	}
 	for range maxWrong {

@@ -59,10 +59,7 @@ func From(r *http.Request) string {
 	}
 	address, err := netip.ParseAddr(text)
 	if err != nil {
-		withPort, err := netip.ParseAddrPort(text)
-		if err != nil {
-			return ""
-		}
+		withPort, _ := netip.ParseAddrPort(text)
 		address = withPort.Addr()
 	}
 	address = address.Unmap().WithZone("")
@@ -70,7 +67,7 @@ func From(r *http.Request) string {
 		return address.String()
 	}
 	network, err := address.Prefix(64)
-	if err != nil {
+	if err != nil || !network.IsValid() {
 		return ""
 	}
 	return network.String()

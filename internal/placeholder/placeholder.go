@@ -17,22 +17,12 @@ import (
 // Template is a value with its placeholders, ready to be filled in.
 type Template struct {
 	parts []part
-	// whole is the one placeholder that is all of the value, as most are.
-	whole int
+	// whole is the name of the one placeholder that is all of the value, as most are; empty:
+	// there is more to do.
+	whole string
 	// constant is the value that is the same whoever asks.
 	constant string
 }
-
-const (
-	several = iota
-	nothing
-	user
-	clientType
-	clientID
-	clientName
-)
-
-var wholes = map[string]int{"auth.user": user, "auth.client_type": clientType, "auth.client_id": clientID, "auth.client_name": clientName}
 
 type part struct {
 	text     string // as it is, when name is empty
@@ -42,8 +32,7 @@ type part struct {
 	until    int // -1: to the end
 }
 
-var names = []string{"auth.user", "auth.client_type", "auth.client_id", "auth.client_name",
-	"portal.id", "portal.short_id", "portal.domain"}
+const choices = "auth.user, auth.client_type, auth.client_id, auth.client_name, portal.id, portal.short_id, portal.domain, claims.NAME, claims.NAME?"
 
 var (
 	placeholder = regexp.MustCompile(`\{\{[^{}]*\}\}|\{[^{}]*\}`)
@@ -71,21 +60,15 @@ func Parse(text string, about *portal.Portal) (*Template, string) {
 			return nil, "has a brace without its partner: write a placeholder as {auth.user}"
 		}
 	}
-	settle(t)
-	return t, ""
-}
-
-// settle finds the templates that need no work for each request.
-func settle(t *Template) {
-	if len(t.parts) == 1 && t.parts[0].from == 0 && t.parts[0].until < 0 {
-		t.whole = wholes[t.parts[0].name]
-	}
+	// Most templates need no work for each request.
 	if IsConstant(t) {
-		t.whole = nothing
 		for _, p := range t.parts {
 			t.constant += p.text
 		}
+	} else if len(t.parts) == 1 && t.parts[0].from == 0 && t.parts[0].until < 0 && !UsesClaims(t) {
+		t.whole = t.parts[0].name
 	}
+	return t, ""
 }
 
 func addText(t *Template, text string) {
@@ -97,54 +80,39 @@ func addText(t *Template, text string) {
 func addPlaceholder(t *Template, text string, about *portal.Portal) string {
 	match := expression.FindStringSubmatch(strings.Trim(text, "{}"))
 	if match == nil {
-		return "has a placeholder that is not understood, " + text + ": write {NAME} or {NAME[:6]} with NAME one of " + choices()
+		return "has a placeholder that is not understood, " + text + ": write {NAME} or {NAME[:6]} with NAME one of " + choices
 	}
 	p := part{name: match[1], optional: match[2] != "", until: -1}
-	if match[3] != "" {
-		p.from = atoi(match[3])
-	}
+	p.from, _ = strconv.Atoi("0" + match[3])
 	if match[4] != "" {
-		p.until = atoi(match[4])
+		p.until, _ = strconv.Atoi(match[4])
 	}
-	if p.optional && !strings.HasPrefix(p.name, "claims.") {
+	_, isVisitors := valueOf(identity.Anonymous, p.name)
+	if isVisitors && !p.optional || strings.HasPrefix(p.name, "claims.") {
+		t.parts = append(t.parts, p)
+		return ""
+	}
+	value := ""
+	switch p.name {
+	case "portal.id":
+		value = about.ID
+	case "portal.short_id":
+		value = cut(about.ID, 0, 6)
+	case "portal.domain":
+		value = about.Domain
+	default:
+		if !isVisitors {
+			return "has an unknown placeholder, " + text + ": write one of " + choices
+		}
+	}
+	if p.optional {
 		return "has a question mark in " + text + ", which only a claim can have: leave it out"
 	}
-	switch p.name {
-	case "auth.client_type", "auth.user", "auth.client_id", "auth.client_name":
-	case "portal.id", "portal.short_id":
-		if about.ID == "" {
-			return "names {" + p.name + "}, and `portal.id` is not set: set it"
-		}
-		p.text = about.ID
-		if p.name == "portal.short_id" {
-			p.text = cut(about.ID, 0, 6)
-		}
-	case "portal.domain":
-		if about.Domain == "" {
-			return "names {portal.domain}, and `portal.domain` is not set: set it"
-		}
-		p.text = about.Domain
-	default:
-		if !strings.HasPrefix(p.name, "claims.") {
-			return "has an unknown placeholder, " + text + ": write one of " + choices()
-		}
+	if value == "" {
+		return "names {" + p.name + "}, and `" + strings.Replace(p.name, "short_", "", 1) + "` is not set: set it"
 	}
-	if p.text != "" {
-		p.text = cut(p.text, p.from, p.until)
-		p.name = ""
-	}
-	t.parts = append(t.parts, p)
+	addText(t, cut(value, p.from, p.until))
 	return ""
-}
-
-// atoi reads digits that the expression has bounded.
-func atoi(digits string) int {
-	n, _ := strconv.Atoi(digits)
-	return n
-}
-
-func choices() string {
-	return strings.Join(names, ", ") + ", claims.NAME, claims.NAME?"
 }
 
 // IsConstant reports whether the value is the same whoever asks.
@@ -172,25 +140,29 @@ func UsesClaims(t *Template) bool {
 // say, because some apps take an empty name, or half of one, for a name. A problem,
 // the second result, means that the request must be denied; it quotes no value.
 func Render(t *Template, v *identity.Visitor) (string, string) {
-	value := ""
-	switch t.whole {
-	case user:
-		value = v.User
-	case clientType:
-		return v.Type, ""
-	case clientID:
-		value = v.ID
-	case clientName:
-		value = v.Name
-	case nothing:
-		return checked(t.constant)
-	default:
+	if t.whole == "" {
 		return assemble(t, v)
 	}
+	value, _ := valueOf(v, t.whole)
 	if v.IsSafe || value == "" {
 		return value, ""
 	}
 	return checked(value)
+}
+
+// valueOf is what a placeholder stands for that names the visitor, and whether it does.
+func valueOf(v *identity.Visitor, name string) (string, bool) {
+	switch name {
+	case "auth.user":
+		return v.User, true
+	case "auth.client_type":
+		return v.Type, true
+	case "auth.client_id":
+		return v.ID, true
+	case "auth.client_name":
+		return v.Name, true
+	}
+	return "", false
 }
 
 func checked(value string) (string, string) {
@@ -204,37 +176,27 @@ func checked(value string) (string, string) {
 func assemble(t *Template, v *identity.Visitor) (string, string) {
 	value := ""
 	for _, p := range t.parts {
-		if p.name == "" {
-			value += p.text
-			continue
-		}
-		text := ""
-		switch p.name {
-		case "auth.user":
-			text = v.User
-		case "auth.client_type":
-			text = v.Type
-		case "auth.client_id":
-			text = v.ID
-		case "auth.client_name":
-			text = v.Name
-		default:
-			if v.Token == nil {
-				return "", ""
-			}
-			claimed, problem := claim(v.Token, p)
-			if problem != "" {
+		text := p.text
+		if p.name != "" {
+			found, problem := textOf(p, v)
+			if problem != "" || found == "" {
 				return "", problem
 			}
-			text = claimed
-		}
-		text = cut(text, p.from, p.until)
-		if text == "" {
-			return "", ""
+			text = found
 		}
 		value += text
 	}
 	return checked(value)
+}
+
+// textOf is what a placeholder stands for, as much of it as is asked for.
+func textOf(p part, v *identity.Visitor) (string, string) {
+	text, isVisitors := valueOf(v, p.name)
+	problem := ""
+	if !isVisitors && v.Token != nil {
+		text, problem = claim(v.Token, p)
+	}
+	return cut(text, p.from, p.until), problem
 }
 
 // claim is the text of a claim; empty where it may be missing, and is.
@@ -263,8 +225,11 @@ const maxMembers = 512
 // list is a list with commas between. An app will divide it there, and drop white space:
 // neither a member nor a part of one may become another group.
 func list(members []interface{}, p part) (string, string) {
+	if len(members) == 0 && p.optional {
+		return "", ""
+	}
 	if len(members) == 0 {
-		return missing(p)
+		return "", "the list {" + p.name + "} is empty; if it may be, write {" + p.name + "?}"
 	}
 	if len(members) > maxMembers {
 		return "", "the list {" + p.name + "} is too long for a header"
@@ -290,13 +255,6 @@ func list(members []interface{}, p part) (string, string) {
 
 // unsafeList matches a list with an empty member, or with white space around one.
 var unsafeList = regexp.MustCompile(`(?:^|,)(?:,|$|[\s\x{85}\pZ])|[\s\x{85}\pZ](?:,|$)`)
-
-func missing(p part) (string, string) {
-	if p.optional {
-		return "", ""
-	}
-	return "", "the list {" + p.name + "} is empty; if it may be, write {" + p.name + "?}"
-}
 
 // cut counts characters, not bytes, as Portal's templates do.
 func cut(text string, from, until int) string {

@@ -99,10 +99,8 @@ func readPlace(s *option.Section) *List {
 			named = append(named, name)
 		}
 	}
-	path := strings.TrimSpace(s.Text("file", ""))
-	address := strings.TrimSpace(s.Text("url", ""))
-	paired := readPaired(s)
-	stale := readStale(s, path+address != "")
+	l := &List{path: strings.TrimSpace(s.Text("file", "")), address: strings.TrimSpace(s.Text("url", "")), fixed: readPaired(s)}
+	l.stale = readStale(s, l.path+l.address != "")
 	s.Unknown()
 	if len(named) > 1 {
 		s.Problem("", "has several sources: keep one of "+strings.Join(named, ", "))
@@ -110,19 +108,23 @@ func readPlace(s *option.Section) *List {
 	if s.Problems() > before {
 		return nil
 	}
+	problem := ""
 	switch {
-	case path != "":
-		return &List{path: path, stale: stale}
-	case address != "":
-		return readURL(s, address, stale)
+	case l.path != "":
+	case l.address != "":
+		if !option.IsAddress(l.address) {
+			problem = "is not an address: write http://HOST/PATH"
+		}
 	case len(named) == 1 && named[0] != "paired":
-		s.Problem(named[0], "is empty: say where the list of terminals is")
-		return nil
-	case paired == nil: // guard: a list without an entry admits nobody
-		s.Problem(strings.Join(named, ""), "does not say who may enter: "+remedies)
+		problem = "is empty: say where the list of terminals is"
+	case l.fixed == nil: // guard: a list without an entry admits nobody
+		problem = "does not say who may enter: " + remedies
+	}
+	if problem != "" {
+		s.Problem(strings.Join(named, ""), problem)
 		return nil
 	}
-	return &List{fixed: paired}
+	return l
 }
 
 func isAny(value interface{}) bool {
@@ -137,14 +139,6 @@ func holdsAny(texts []string) bool {
 		}
 	}
 	return false
-}
-
-func readURL(s *option.Section, address string, stale time.Duration) *List {
-	if !option.IsAddress(address) {
-		s.Problem("url", "is not an address: write http://HOST/PATH")
-		return nil
-	}
-	return &List{address: address, stale: stale}
 }
 
 // IsFile reports whether the list is in a file.
