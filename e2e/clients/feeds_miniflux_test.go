@@ -2,12 +2,15 @@ package clients
 
 import (
 	"bytes"
+	"crypto/md5"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -46,8 +49,9 @@ func TestMiniflux(t *testing.T) {
 	addr, notes := program.UnusedAddr(t), startFeed(t)
 	h := newHousehold(t, map[string]app{
 		"miniflux": {addr: addr, options: "token: {header: [Authorization, X-Access-Token], basic: true}"},
-		"open":     {addr: addr, options: "paths: [{prefix: /v1/, access: public}]"}, // Miniflux alone guards its API
-		"notes":    {addr: notes, options: "token: {basic: true}"},
+		// Miniflux alone guards what native apps ask for: its own API, Fever's and Google Reader's.
+		"open":  {addr: addr, options: "paths: [{prefix: /v1/, access: public}, {prefix: /fever/, access: public}, {prefix: /accounts/ClientLogin, access: public}, {prefix: /reader/api/0/, access: public}]"},
+		"notes": {addr: notes, options: "token: {basic: true}"},
 	})
 	startMiniflux(t, addr, h.url("miniflux", "http"), startPostgres(t, "miniflux"))
 	token, bob := h.letIn(t, "miniflux", "laptop", "ada"), h.letIn(t, "miniflux", "tablet", "bob")
@@ -72,6 +76,7 @@ func TestMiniflux(t *testing.T) {
 	})
 	ada := newMinifluxUser(t, addr, "ada")
 	t.Run("its API is public, and asks for what is Miniflux's own", func(t *testing.T) { testMinifluxPublic(t, h, ada) })
+	t.Run("so are those that apps on phones use, while its pages are not", func(t *testing.T) { testMinifluxPhone(t, h, laptop) })
 	asks := map[client.Way]func(t *testing.T, want string){}
 	for _, way := range client.Ways {
 		asks[way] = askMiniflux(t, h, ada, way)
@@ -223,4 +228,37 @@ func testMinifluxPublic(t *testing.T, h *household, u *minifluxUser) {
 	wantMinifluxSays(t, h.url("open", "http"), h, "", refused)
 	// The token alone is not enough for its API, unlike for its pages.
 	wantMinifluxSays(t, h.url("miniflux", "http"), h, h.typed(t, "miniflux", "laptop", "curl", client.Cookie, h.url("miniflux", "http")).Text, refused)
+}
+
+// testMinifluxPhone asks as apps on phones do, with what a person has set in Miniflux for them.
+func testMinifluxPhone(t *testing.T, h *household, b *browser) {
+	_, page := b.open(h.url("miniflux", "http") + "/integrations")
+	csrf := regexp.MustCompile(`data-csrf-token="([^"]+)"`).FindStringSubmatch(page)
+	if csrf == nil {
+		t.Fatalf("the page is\n%s", page)
+	}
+	status, answer := b.post(h.url("miniflux", "http")+"/integration", url.Values{
+		"csrf": {csrf[1]}, "fever_enabled": {"1"}, "fever_username": {"ada"}, "fever_password": {"fever"},
+		"googlereader_enabled": {"1"}, "googlereader_username": {"ada"}, "googlereader_password": {"reader"},
+		"linktaco_visibility": {"PUBLIC"}, // as the form has it
+	})
+	if status != http.StatusOK {
+		t.Fatalf("the form is answered %d\n%s", status, answer)
+	}
+	open := h.url("open", "http")
+	curl := func(want string, words ...string) string {
+		t.Helper()
+		said := h.run(t, desk(t), 0, append([]string{program.Need(t, "curl", "curl"), "-sS"}, words...)...)
+		if !strings.Contains(said, want) {
+			t.Errorf("curl says %q, want %q", said, want)
+		}
+		return said
+	}
+	curl(`"auth":1`, "--data", fmt.Sprintf("api_key=%x", md5.Sum([]byte("ada:fever"))), open+"/fever/?api")
+	curl(`"auth":0`, "--data", "api_key=guessed", open+"/fever/?api")
+	said := curl("Auth=", "--data", "Email=ada&Passwd=reader", open+"/accounts/ClientLogin")
+	_, auth, _ := strings.Cut(said, "Auth=")
+	curl(`"userName":"ada"`, "--header", "Authorization: GoogleLogin auth="+strings.TrimSpace(auth), open+"/reader/api/0/user-info")
+	curl("Unauthorized", "--header", "Authorization: GoogleLogin auth=guessed", open+"/reader/api/0/user-info")
+	curl(`"detail":"Unauthorized"`, open+"/unread")
 }
