@@ -106,6 +106,9 @@ func TestMiniflux(t *testing.T) {
 		if said := ada.call(t, "PUT", fmt.Sprintf("/v1/feeds/%d/refresh", feed), nil, nil, http.StatusInternalServerError); !strings.Contains(said, "access unauthorized (401 status code)") {
 			t.Errorf("Miniflux says %q", said)
 		}
+		if said := ada.call(t, "GET", fmt.Sprintf("/v1/feeds/%d", feed), nil, nil); !strings.Contains(said, "Access to this website is not authorized.") {
+			t.Errorf("Miniflux says of the feed %q", said)
+		}
 		shows(t, "miniflux", "a feed", way)
 	}
 	// It takes a 401 for an empty account.
