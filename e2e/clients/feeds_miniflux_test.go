@@ -205,12 +205,7 @@ func askMiniflux(t *testing.T, h *household, u *minifluxUser, way client.Way) fu
 	return func(t *testing.T, want string) {
 		t.Helper()
 		for _, lines := range own {
-			if way == client.Basic {
-				lines += "netrc-file = \"" + source.Named(t, "token.netrc", what.Text) + "\"\n"
-			} else {
-				lines += what.Text
-			}
-			wantMinifluxSays(t, h.url("miniflux", "http"), h, lines, want)
+			wantMinifluxSays(t, h.url("miniflux", "http"), h, lines+curlSettings(t, what, way), want)
 		}
 	}
 }

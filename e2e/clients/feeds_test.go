@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/getportal/ptlauth/cmd/client"
+	"github.com/getportal/ptlauth/e2e/source"
 )
 
 // startFeed serves a feed of two articles, and returns its host and port.
@@ -45,4 +46,13 @@ func wantUnread(t *testing.T, reader *newsboat, want string) {
 	if said, noted := reader.reload(t, 0); !strings.Contains(said, want) || noted != "" {
 		t.Errorf("newsboat says %q, and notes %q", said, noted)
 	}
+}
+
+// curlSettings are lines of a file for curl --config with what ptl has printed for it.
+func curlSettings(t *testing.T, what *typed, way client.Way) string {
+	t.Helper()
+	if way == client.Basic { // printed is what is named here
+		return "netrc-file = \"" + source.Named(t, "token.netrc", what.Text) + "\"\n"
+	}
+	return what.Text
 }

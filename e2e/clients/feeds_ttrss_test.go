@@ -79,7 +79,7 @@ func TestTTRSS(t *testing.T) {
 	addr := program.UnusedAddr(t)
 	const told = `headers: {Remote-User: "{auth.user}"}, `
 	h := newHousehold(t, map[string]app{
-		"ttrss": {addr: addr, options: "{" + told + "token: {basic: true}}"},
+		"ttrss": {addr: addr, options: "{" + told + "token: {header: [Authorization, X-Access-Token], basic: true}}"},
 		"open":  {addr: addr, options: "{" + told + "paths: [{prefix: /api/, access: public}]}"},
 	})
 	postgres := startTTRSS(t, addr, h.url("ttrss", "http"))
@@ -108,6 +108,11 @@ func TestTTRSS(t *testing.T) {
 	})
 	t.Run("what its API believes", func(t *testing.T) { testTTRSSAPI(t, h, addr) })
 	writeTTRSS(t, postgres, "ada")
+	carried := map[client.Way]string{}
+	for _, way := range client.Ways {
+		carried[way] = curlSettings(t, h.typed(t, "ttrss", "laptop", "curl", way, h.url("ttrss", "http")), way)
+		t.Run("curl logs in: "+string(way), func(t *testing.T) { wantTTRSSSays(t, h, h.url("ttrss", "http"), carried[way], ttrssIn) })
+	}
 	t.Run("Chromium shows its pages, whose scripts ask for the rest", func(t *testing.T) {
 		chromium.sees(t, h.url("ttrss", "http"), "Notes of the house")
 	})
@@ -126,6 +131,10 @@ func TestTTRSS(t *testing.T) {
 		t.Errorf("the browser is answered %d\n%.500s", status, page)
 	}
 	chromium.sees(t, h.url("ttrss", "http"), "This device is no longer paired")
+	for way, settings := range carried {
+		wantTTRSSSays(t, h, h.url("ttrss", "http"), settings, noToken)
+		shows(t, "curl", "tt-rss", way)
+	}
 	for way, reader := range readers {
 		if said, _ := reader.reload(t, 1); !strings.Contains(said, "Authentication failed.") {
 			t.Errorf("newsboat says %q", said)
@@ -144,31 +153,38 @@ func wantTTRSSUser(t *testing.T, h *household, b *browser, user string) {
 	}
 }
 
+// ttrssLogin are lines for curl with which its API is told a name and any password; ttrssIn and ttrssOut are what it answers.
+const (
+	ttrssLogin = `data = "{\"op\": \"login\", \"user\": \"ada\", \"password\": \"anything\"}"` + "\n"
+	ttrssIn    = `"session_id":"`
+	ttrssOut   = `"error":"LOGIN_ERROR"`
+	noToken    = `"detail":"Unauthorized"` // from ptlauth
+)
+
+func wantTTRSSSays(t *testing.T, h *household, at, settings, want string) {
+	t.Helper()
+	config := source.Named(t, "curl.config", ttrssLogin+settings)
+	if said := h.run(t, desk(t), 0, program.Need(t, "curl", "curl"), "-sS", "--config", config, at+"/api/"); !strings.Contains(said, want) {
+		t.Errorf("curl says %q, want %q", said, want)
+	}
+}
+
 func testTTRSSAPI(t *testing.T, h *household, addr string) {
-	curl := program.Need(t, "curl", "curl")
-	const login = `data = "{\"op\": \"login\", \"user\": \"ada\", \"password\": \"anything\"}"` + "\n"
-	const in, out = `"session_id":"`, `"error":"LOGIN_ERROR"`
-	forged := login
+	forged := ""
 	for _, spelling := range visitor.Spellings("Remote-User") {
 		forged += `header = "` + spelling + `: ada"` + "\n"
 	}
 	private, open := h.url("ttrss", "http"), h.url("open", "http")
 	for name, test := range map[string]struct{ at, settings, want string }{
-		"the token in a cookie":                 {private, login + h.typed(t, "ttrss", "laptop", "curl", client.Cookie, private).Text, in},
-		"no token":                              {private, login, `"detail":"Unauthorized"`},
-		"no token, and a public API":            {open, login, out},
-		"a forged name, and a public API":       {open, forged, out},
-		"a forged name, around ptlauth":         {"http://" + addr, forged, in},
-		"a name in Authorization, and no token": {private, login + `user = "ada:anything"`, `"detail":"Unauthorized"`},
+		"no token":                              {private, "", noToken},
+		"no token, and a public API":            {open, "", ttrssOut},
+		"a forged name, and a public API":       {open, forged, ttrssOut},
+		"a forged name, around ptlauth":         {"http://" + addr, forged, ttrssIn},
+		"a name in Authorization, and no token": {private, `user = "ada:anything"`, noToken},
 		// So no path of tt-rss may be public: its plugin takes this for proven by the web server.
-		"a name in Authorization, and a public API": {open, login + `user = "ada:anything"`, in},
+		"a name in Authorization, and a public API": {open, `user = "ada:anything"`, ttrssIn},
 	} {
-		t.Run(name, func(t *testing.T) {
-			config := source.Named(t, "curl.config", test.settings)
-			if said := h.run(t, desk(t), 0, curl, "-sS", "--config", config, test.at+"/api/"); !strings.Contains(said, test.want) {
-				t.Errorf("curl says %q, want %q", said, test.want)
-			}
-		})
+		t.Run(name, func(t *testing.T) { wantTTRSSSays(t, h, test.at, test.settings, test.want) })
 	}
 }
 
