@@ -94,8 +94,10 @@ func decide(g *gate, r *http.Request, rule *access.Rule) *outcome {
 			return o
 		}
 	}
-	found := extractor.FindFast(g.policy.Locations, r.Header["Cookie"])
-	if found == nil || !current.Ready || rule.Access == access.Own || r.Method == "CONNECT" {
+	c := g.policy.Locations
+	found := extractor.FindFast(c, r.Header["Cookie"])
+	if c.Headers != nil && extractor.InHeader(c, r.Header) || // guard: a token in a header counts beside one in the cookie
+		found == nil || !current.Ready || rule.Access == access.Own || r.Method == "CONNECT" {
 		return decideSlow(g, r, rule, current)
 	}
 	v := authn.Judge(g.policy, current, found.Only, true)

@@ -130,8 +130,8 @@ type gate struct {
 	app          *appRoute   // where the rules come from, on a Portal; else nil
 	router       *appHandlers
 
-	cachedByCookieAndPath bool // the Cookie line and the path alone decide
-	cachedByCookie        bool // the Cookie line alone decides
+	cachedByCookieAndPath bool // the Cookie line and the path alone decide, where no header carries a token
+	cachedByCookie        bool // the Cookie line alone does
 	onlyTerminals         bool // moreover, nobody is admitted without a good token
 	asksMore              bool // of each request, more is asked than who sent it
 	explains              bool // a person is told more of a denial than the status
@@ -162,7 +162,7 @@ func newGate(m *middleware, label string, rules access.Rules, app *appRoute) *ga
 		headersPerTerminal: access.HeadersArePerTerminal(rules),
 	}
 	// Where apps are told of by their hosts, a decision holds for one host.
-	g.cachedByCookieAndPath = p.Locations.Headers == nil && p.Locations.Query == "" && (app != nil || p.Activity == nil)
+	g.cachedByCookieAndPath = p.Locations.Query == "" && (app != nil || p.Activity == nil)
 	g.cachedByCookie = g.cachedByCookieAndPath && len(rules) == 1 && rules[0].Access == access.Private
 	if p.Pairing != nil {
 		g.rules = access.WithOwn(rules, p.Pairing.Path)
@@ -170,7 +170,7 @@ func newGate(m *middleware, label string, rules access.Rules, app *appRoute) *ga
 	g.onlyTerminals = g.cachedByCookie && !p.PassPreflight
 	g.renews = p.Pairing != nil && p.Pairing.Renew > 0
 	g.asksMore = p.Activity != nil || p.TokenRules.Require != nil
-	g.explains = p.Login != nil || p.Pairing != nil || p.Contact != ""
+	g.explains = p.Login != nil || p.Pairing != nil || p.Contact != "" || p.Locations.Basic
 	g.self = g
 	sources := &snapshot.Sources{Keys: p.Keys, Terminals: p.Terminals, Refresh: p.Refresh, Forgets: p.Activity != nil}
 	if app != nil {

@@ -230,6 +230,9 @@ func cacheKey(g *gate, r *http.Request, rule *access.Rule) string {
 		return rule.CacheKey
 	}
 	line := strings.Join(cookie, "")
+	if g.policy.Locations.Headers != nil && extractor.InHeader(g.policy.Locations, r.Header) { // guard: what was remembered of a cookie is not what a header says beside it
+		return longKey(g.policy.Locations, r, line+rule.CacheKey)
+	}
 	if g.cachedByCookie {
 		return line
 	}
@@ -243,7 +246,8 @@ func longKey(c *extractor.Locations, r *http.Request, key string) string {
 	if c.Query != "" && (r.URL.RawQuery != "" || r.Header["Referer"] != nil) {
 		return ""
 	}
-	key += "\n" + r.Host
+	// No Cookie line begins so.
+	key = "\f" + key + "\n" + r.Host
 	for _, one := range c.Headers {
 		values := r.Header[one.Name]
 		if len(values) > 1 {

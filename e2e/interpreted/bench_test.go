@@ -9,6 +9,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -95,6 +96,8 @@ func everyKind(b *testing.B) []*kind {
 	list := file(b, "list.json", `[{"id": "abc123"}]`)
 	pairing := build(b, Options{}, map[string]any{"secretFile": plain["secretFile"], "terminals": map[string]any{"file": list}, "pairing": true})
 	gates := build(b, Options{}, public)
+	basic := build(b, Options{}, map[string]any{"secretFile": plain["secretFile"], "terminals": "any", "token": map[string]any{"basic": true}})
+	password := "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte("k7p2x9:"+good))
 	portal := build(b, Options{}, map[string]any{"secretFile": plain["secretFile"], "terminals": "any", "portal": map[string]any{"id": "abcdef123"}, "apps": map[string]any{"directory": apps(b)}})
 
 	kinds := []*kind{
@@ -109,6 +112,8 @@ func everyKind(b *testing.B) []*kind {
 		{name: "remembered, with pairing", handler: pairing, cookie: same},
 		{name: "first sight, with pairing", handler: pairing, cookie: anew(good)},
 		{name: "remembered, with paths", handler: gates, path: "/api/rooms", cookie: same},
+		{name: "remembered, beside passwords", handler: basic, cookie: same},
+		{name: "a password, remembered", handler: basic, cookie: func(int) string { return "theme=dark" }, extra: []string{password}},
 		{name: "a public path, remembered", handler: gates, path: "/public/style.css", cookie: same},
 		{name: "a public path, no token", handler: gates, path: "/public/style.css", cookie: func(int) string { return "theme=dark" }},
 		{name: "an app of a Portal, remembered", handler: portal, path: "/api/rooms", cookie: same},

@@ -49,7 +49,7 @@ func Read(s *option.Section, injected []string) *Locations {
 		s.Problem("query", "is not a parameter's name: leave out spaces, quotes, letters with accents and & ; = + % #")
 		c.Query = ""
 	}
-	if c.Headers == nil && c.Query == "" && !c.Forward {
+	if c.Query == "" && !c.Forward {
 		c.assign = "; " + c.Cookie + "="
 	}
 	if c.Cookie == "" && c.Headers == nil && c.Query == "" {
@@ -141,7 +141,8 @@ const (
 )
 
 // FindFast finds the one token in a Cookie line as every browser writes it, in a few
-// native calls; nil leaves the request to closer inspection by Find.
+// native calls; nil leaves the request to closer inspection by Find. It is for requests
+// without a header that may carry another one.
 func FindFast(c *Locations, lines []string) *Found {
 	if len(lines) != 1 || c.assign == "" {
 		return nil

@@ -12,12 +12,20 @@ func IsTokenless(c *Locations, r *http.Request) bool {
 	if len(cookie) > 1 || c.Query != "" && (r.URL.RawQuery != "" || r.Header["Referer"] != nil) {
 		return false
 	}
-	for _, one := range c.Headers {
-		if r.Header[one.Name] != nil {
-			return false
-		}
+	if InHeader(c, r.Header) {
+		return false
 	}
 	return cookie == nil || c.Cookie == "" || !strings.Contains(cookie[0], c.Cookie)
+}
+
+// InHeader reports whether a header is there that may carry a token.
+func InHeader(c *Locations, h http.Header) bool {
+	for _, one := range c.Headers {
+		if h[one.Name] != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // IsSole reports whether a request carries one token, in the only cookie of the name.

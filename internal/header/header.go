@@ -137,7 +137,7 @@ func NewStripper(names Names) *Stripper {
 		g.injected[Fold(name)] = true
 	}
 	for folded, name := range foldedUsual {
-		if !g.injected[folded] && (g.strip.more == nil || !g.strip.more.MatchString(folded)) {
+		if !g.injected[folded] && !g.kept[name] && (g.strip.more == nil || !g.strip.more.MatchString(folded)) {
 			g.Harmless[name] = true
 		}
 	}
@@ -150,21 +150,41 @@ func NewStripper(names Names) *Stripper {
 // Clean looks at every name that is not usual: one that claims an identity is
 // deleted, and the connection's own headers are rebuilt. It reports whether the request
 // may ask for more than an answer: for a WebSocket, a page in a frame, or an event stream;
-// or that it has more than MaxNames, and is to be refused as it is. A page in a window of its
-// own, loaded again or not, asks for no more.
+// whether a header may carry a token, so that more than the Cookie line decides; or whether it
+// has more than MaxNames, and is to be refused as it is. A page in a window of its own, loaded
+// again or not, asks for no more.
 func Clean(g *Stripper, h http.Header) bool {
 	if len(h) > MaxNames {
 		return true
 	}
 	learned, ok := g.learned.Load().(map[string]bool)
-	if !ok || h.WriteSubset(g.Fails, learned) != nil {
-		cleanSlow(g, h)
-		rebuildConnection(h) // guard: Connection is rebuilt, only a WebSocket upgrades
+	if (!ok || h.WriteSubset(g.Fails, learned) != nil) && cleanAll(g, h, learned) {
+		return true
 	}
 	if h["Upgrade"] != nil || h["Upgrade-Insecure-Requests"] != nil || h["Cache-Control"] != nil {
 		return asksMore(g, h)
 	}
 	return false
+}
+
+// cleanAll looks at every name but those that may carry a token, in that spelling alone, and
+// reports whether one of these is there.
+func cleanAll(g *Stripper, h http.Header, learned map[string]bool) bool {
+	carriers := http.Header{}
+	for name := range g.kept {
+		if h[name] != nil {
+			carriers[name] = h[name]
+			delete(h, name)
+		}
+	}
+	if len(carriers) == 0 || h.WriteSubset(g.Fails, learned) != nil {
+		cleanSlow(g, h)
+		rebuildConnection(h) // guard: Connection is rebuilt, only a WebSocket upgrades
+	}
+	for name, values := range carriers {
+		h[name] = values
+	}
+	return len(carriers) > 0 // guard: what may carry a token is looked at
 }
 
 // asksMore looks closer at what most pages bring along.
@@ -210,9 +230,6 @@ func Empty(h http.Header) {
 // and that name folded.
 func isForeign(g *Stripper, name, folded string) bool {
 	s := g.strip
-	if g.kept[name] { // guard: the token's header has one spelling
-		return false
-	}
 	// guard: what apps believe beside our header is taken out
 	if identity.MatchString(folded) && (s.less == nil || !s.less.MatchString(folded)) {
 		tell(folded)
