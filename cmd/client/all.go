@@ -45,7 +45,7 @@ var All = []Client{
 		Way: Basic, Where: "~/.netrc", Text: netrc, Then: "cadaver {{.URL}}",
 	}}},
 	{Name: "newsboat", Title: "newsboat", Forms: []Form{
-		{Way: Basic, Where: "~/.newsboat/urls", Text: "{{.Scheme}}://{{.User}}:{{.Token}}@{{.Host}}{{.Path}}\n", Then: "What follows the host is the feed's path: ptl takes it from --url."},
+		{Way: Basic, Where: "~/.newsboat/urls", Text: "{{.Scheme}}://{{.User}}:{{.Token}}@{{.Host}}{{.Path}}\n", Then: "What follows the host is the feed's path: ptl takes it from --url.\nTiny Tiny RSS is read where this is its ttrss-url, in ~/.newsboat/config."},
 		{Way: Cookie, Where: "~/.newsboat/cookies.txt", Text: "# Netscape HTTP Cookie File\n{{.Name}}\tFALSE\t/\t{{if eq .Scheme \"https\"}}TRUE{{else}}FALSE{{end}}\t0\t{{.Cookie}}\t{{.Token}}\n", Then: "In ~/.newsboat/config: cookie-cache \"~/.newsboat/cookies.txt\"\nSo it also reads what wants a password of its own, as Miniflux does."},
 	}},
 	{Name: "miniflux", Title: "Miniflux, which fetches a feed", Forms: []Form{
