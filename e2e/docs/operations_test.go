@@ -31,6 +31,7 @@ type home struct {
 	address string   // where Traefik has HTTPS
 	app     *witness.Attendance
 	tls     string // of the dynamic configuration
+	plugin  string // its folder; empty: this repository
 	proxy   *traefik.Traefik
 	lasts   func(func()) // calls that when the whole test ends
 }
@@ -65,7 +66,7 @@ func (h *home) dynamic(t *testing.T) string {
 func (h *home) starts(t *testing.T, version string) {
 	t.Helper()
 	proxy, err := traefik.Start(t.Context(), traefik.Options{
-		Version: version, Dynamic: h.dynamic(t), Progress: os.Stderr,
+		Version: version, Plugin: h.plugin, Dynamic: h.dynamic(t), Progress: os.Stderr,
 		Static: fmt.Sprintf("entryPoints: {websecure: {address: %q, http: {tls: {}}}}", h.address),
 	})
 	if err != nil {
@@ -204,6 +205,7 @@ func TestOperations(t *testing.T) {
 	t.Run("a secret is changed, and who opens a page stays in", h.changesSecret)
 	t.Run("the configuration is checked, and nobody is let in who is nobody", h.looks)
 	t.Run("an option that a version does not know lets nobody in, and is named", h.goesBack)
+	t.Run("the plugin is upgraded and taken back", h.changesPlugin)
 	t.Run("Traefik itself is upgraded and taken back", h.changesTraefik)
 }
 
@@ -325,6 +327,42 @@ func (h *home) goesBack(t *testing.T) {
 	h.edits(t, "ptlauth/dynamic.yml", "          ofTomorrow: true\n", "")
 	isIn(t, map[string]*visitor.Person{"the phone": phone}, http.StatusOK)
 	h.types(t, "ptl unpair phone")
+}
+
+// versionBefore is a commit before tokens could be passwords. Once there are two releases, it is the first.
+const versionBefore = "6421a19834f6ae77f643e01328d685c2a812cdf2"
+
+func (h *home) changesPlugin(t *testing.T) {
+	git := program.Need(t, "git", "git")
+	has := exec.CommandContext(t.Context(), git, "cat-file", "-e", versionBefore+"^{commit}")
+	has.Dir = repository
+	if err := has.Run(); err != nil {
+		t.Skip("this repository has no history: ", err)
+	}
+	older := t.TempDir()
+	archive := filepath.Join(t.TempDir(), "older.tar")
+	run(t, repository, git, "archive", "--output="+archive, versionBefore)
+	run(t, older, "tar", "-xf", archive)
+	phone := h.pairs(t, "phone")
+	var tablet *visitor.Person
+	for _, plugin := range []string{older, ""} {
+		h.proxy.Stop()
+		h.plugin = plugin
+		h.starts(t, "")
+		isIn(t, map[string]*visitor.Person{"the phone": phone}, http.StatusOK)
+		isIn(t, map[string]*visitor.Person{"somebody": visitor.NewPerson(t, h.address)}, http.StatusUnauthorized)
+		if plugin == older {
+			tablet = h.pairs(t, "tablet")
+			h.edits(t, "ptlauth/dynamic.yml", "        ptlauth:\n", "        ptlauth:\n          token: {basic: true}\n")
+			isIn(t, map[string]*visitor.Person{"the phone, with an option of today": phone}, http.StatusServiceUnavailable)
+			if len(h.proxy.LogLines("unknown option `token.basic`")) == 0 {
+				t.Error("the log does not name the option")
+			}
+		}
+	}
+	isIn(t, map[string]*visitor.Person{"the tablet": tablet}, http.StatusOK)
+	h.edits(t, "ptlauth/dynamic.yml", "          token: {basic: true}\n", "")
+	h.types(t, "ptl unpair tablet\nptl unpair phone")
 }
 
 func (h *home) changesTraefik(t *testing.T) {
