@@ -101,7 +101,7 @@ var Exits = []struct {
 	{Nobody, "There is no such terminal, or several are called so."},
 	{Site, "The site does not answer as it should: it cannot be reached, its middleware has no `pairing`, or Traefik does not see the list."},
 	{Late, "The time was over: nobody has used the code, or the list has changed and Traefik does not act on it yet."},
-	{Refused, "A person or a check has said no: whoever used the code was not the right one, a token is not admitted, or something was found in a configuration."},
+	{Refused, "A person or a check has said no: whoever used the code was not the right one, a token is not admitted, a program cannot carry one, or something was found in a configuration."},
 	{Interrupted, "It was interrupted, and what it had begun is undone."},
 }
 

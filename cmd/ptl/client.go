@@ -64,6 +64,9 @@ func planFor(options *tokenOptions, m *settings.Middleware) (*plan, error) {
 	if address == nil {
 		return nil, command.Errorf(command.Usage, "%q is not an app's address: write it as in --url=https://calendar.example.com", options.URL)
 	}
+	if p := m.Policy.Pairing; p != nil && p.Host != "" && strings.EqualFold(p.Host, address.Host) {
+		return nil, command.Errorf(command.Usage, "%s is where devices are paired, and no app is there: say which app it is for, as in --url=https://calendar.example.com", options.URL)
+	}
 	has := m.Carriers()
 	form := c.Choose(has, way)
 	if form == nil {

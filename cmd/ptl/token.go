@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/getportal/ptlauth/cmd/command"
+	"github.com/getportal/ptlauth/cmd/qr"
 	"github.com/getportal/ptlauth/cmd/registry"
 	"github.com/getportal/ptlauth/cmd/settings"
 	"github.com/getportal/ptlauth/internal/key"
@@ -19,6 +20,7 @@ type tokenOptions struct {
 	For     string `description:"The program that the token is for: what to type into it is printed, and where."`
 	Way     string `description:"How that program shall carry the token, where it could in several ways: basic, bearer, header or cookie."`
 	Expires string `description:"For how long the token is good, such as 90d, 12h or seconds; without it until the terminal is thrown out."`
+	QR      bool   `description:"Show the token as a QR code too, to be scanned on a phone and pasted there."`
 	JSON    bool   `description:"Write it as JSON, for programs."`
 	settings.Site
 }
@@ -37,7 +39,7 @@ func newToken() *command.Command {
 		Examples: []command.Example{
 			{Line: `ptl token --name="backup script" --user=you@example.com > token`, Says: "For a new terminal:"},
 			{Line: "ptl token k7p2x9", Says: "Another one for a terminal that is paired:"},
-			{Line: `ptl token --name="phone's calendar" --user=you@example.com --for=davx5`, Says: "What to type into a calendar app:"},
+			{Line: `ptl token --name="phone's calendar" --user=you@example.com --for=davx5 --qr`, Says: "What to type into a calendar app, and the password to be scanned:"},
 			{Line: `ptl token --name=backup --user=you@example.com --for=rclone --expires=90d >> ~/.config/rclone/rclone.conf`, Says: "A section of a program's own configuration, good for three months:"},
 		},
 		Options: options,
@@ -101,6 +103,9 @@ func write(c *command.Console, options *tokenOptions, plan *plan, one *made) err
 		}
 		one.typed = filled
 	}
+	if options.QR {
+		noteQR(c, one.Token)
+	}
 	if options.JSON {
 		encoder := json.NewEncoder(c.Out)
 		encoder.SetEscapeHTML(false)
@@ -112,6 +117,16 @@ func write(c *command.Console, options *tokenOptions, plan *plan, one *made) err
 	}
 	c.Printf("%s\n", one.Token)
 	return nil
+}
+
+// noteQR shows the token so that a phone's camera reads it.
+func noteQR(c *command.Console, text string) {
+	code := qr.Screen(text, c.Width())
+	if code == "" {
+		c.Notef("The screen is too narrow for its QR code: make it wider, and try again.\n")
+		return
+	}
+	c.Notef("%s\n", code)
 }
 
 // checkToken returns for how long the token shall be good; 0: it has no end.

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -19,6 +20,7 @@ import (
 	"github.com/getportal/ptlauth/e2e/docker"
 	"github.com/getportal/ptlauth/e2e/issuer"
 	"github.com/getportal/ptlauth/e2e/poll"
+	"github.com/getportal/ptlauth/e2e/program"
 	"github.com/getportal/ptlauth/e2e/traefik"
 	"github.com/getportal/ptlauth/e2e/visitor"
 	"github.com/getportal/ptlauth/e2e/witness"
@@ -288,5 +290,41 @@ func TestAppsTable(t *testing.T) {
 	slices.Sort(headed)
 	if !slices.Equal(linked, headed) {
 		t.Errorf("the table has %v, the sections are %v", linked, headed)
+	}
+}
+
+// TestAppsCommands types what the page says to type, where tokens may be wherever it says.
+func TestAppsCommands(t *testing.T) {
+	folder, env := t.TempDir(), program.WithPtl(t)
+	run := func(line string) (string, error) {
+		command := exec.CommandContext(t.Context(), "sh", "-ec", line)
+		command.Dir, command.Env = folder, env
+		out, err := command.CombinedOutput()
+		return string(out), err
+	}
+	if out, err := run("ptl init . --url=https://app.example.com"); err != nil {
+		t.Fatal(out, err)
+	}
+	_, shared := documentedApps(t)
+	compose := "services:\n  traefik:\n    labels:\n"
+	shared["traefik.http.middlewares.auth.plugin.ptlauth.secretFile"] = "/etc/ptlauth/secret"
+	shared["traefik.http.middlewares.auth.plugin.ptlauth.terminals.file"] = "/etc/ptlauth/terminals.json"
+	for label, value := range shared {
+		compose += fmt.Sprintf("      %s: %q\n", label, value)
+	}
+	settings := strings.Replace(text(t, filepath.Join(folder, "ptl.yml")), "dynamic: ptlauth/dynamic.yml", "dynamic: compose.yml", 1)
+	for name, content := range map[string]string{"compose.yml": compose, "ptl.yml": settings, "ptlauth/terminals.json": `[{"id": "k7p2x9"}]`} {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lines := regexp.MustCompile("`(ptl token [^`]+)`").FindAllStringSubmatch(text(t, appsPage), -1)
+	for _, line := range lines {
+		if out, err := run(line[1]); err != nil || !strings.Contains(out, "eyJ") {
+			t.Errorf("%s: %v\n%s", line[1], err, out)
+		}
+	}
+	if len(lines) < 4 {
+		t.Errorf("found only %v", lines)
 	}
 }
