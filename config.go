@@ -282,12 +282,12 @@ type Config struct {
 	PassPreflight interface{} `json:"passPreflight,omitempty"`
 
 	// CrossOriginProtection refuses, with 403, a token that came by cookie, as a password or in
-	// a header that is not explicit where a page of another origin sent the request, and it may change something (any method but GET,
-	// HEAD and OPTIONS), opens a WebSocket, or shows the app in a frame. On a public path
-	// such a visitor is anonymous. A browser tells by Sec-Fetch-Site, else by Origin, which
-	// must then be the request's host. What is framed is sent with a
-	// Content-Security-Policy that lets nobody else frame it. SameSite cookies do not help
-	// where apps share a domain.
+	// a header that is not explicit, where a page of another origin sent the request, and it
+	// may change something (any method but GET, HEAD and OPTIONS), opens a WebSocket, or shows
+	// the app in a frame. On a public path such a visitor is anonymous. A browser tells by
+	// Sec-Fetch-Site, else by Origin, which must then be the request's host. What is framed is
+	// sent with a Content-Security-Policy that lets nobody else frame it. SameSite cookies do
+	// not help where apps share a domain.
 	//
 	//   - crossOriginProtection (boolean, default true): refuse what other origins' pages send with the cookie
 	CrossOriginProtection interface{} `json:"crossOriginProtection,omitempty"`

@@ -35,6 +35,9 @@ func (r *review) readFile(d document) {
 		}
 		m.redirects = at(f.node, "redirectScheme") != nil
 		r.readPlugin(m, f.node, decodeNode)
+		for _, plugin := range fields(at(f.node, "plugin")) {
+			r.findLostNames(m, at(plugin.node, "token", "header"))
+		}
 	}
 	for _, f := range fields(at(d.root, "http", "routers")) {
 		one := &router{place: place{d.file, f.line}, name: f.name + "@file", service: qualified(text(at(f.node, "service")), "file")}
@@ -82,6 +85,20 @@ func (r *review) readPlugin(m *middleware, n *yaml.Node, decode func(*yaml.Node)
 			return
 		}
 		m.options = options
+	}
+}
+
+// findLostNames finds names beside groups in a list: Traefik's file provider loses the names, so that the middleware itself
+// has nothing to report.
+func (r *review) findLostNames(m *middleware, list *yaml.Node) {
+	groups := 0
+	for _, entry := range items(list) {
+		if entry.Kind == yaml.MappingNode {
+			groups++
+		}
+	}
+	if m.options != nil && groups > 0 && groups < len(items(list)) {
+		r.add(place{m.file, list.Line}, Mistake, m.String(), "token.header: has names beside groups, and Traefik loses the names: write each as a group, {name: NAME}")
 	}
 }
 

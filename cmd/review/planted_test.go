@@ -316,6 +316,24 @@ services:
 	{"any, where tokens end", inFile + `          terminals: any
           maxAge: 1h
 `, ""},
+	{"names of headers beside groups", inFile + paired + `          token:
+            header: # what follows is a list
+              - Authorization # mistake
+              - {name: X-Access-Token, explicit: true}
+`, "Traefik loses the names"},
+	{"names of headers", inFile + paired + `          token:
+            header: [Authorization, X-Access-Token]
+            basic: true
+`, ""},
+	{"the same header twice", inFile + paired + `          token:
+            header:
+              - {name: Authorization}
+              - {name: authorization} # mistake
+`, "token.header[1].name: is given twice"},
+	{"an option of a header that there is not", inFile + paired + `          token:
+            header:
+              - {name: X-Access-Token, explict: true} # mistake
+`, "did you mean `explicit`"},
 	{"the token is passed on", inFile + paired + `          token:
             forward: true # token-forward
 `, "can enter every other app"},

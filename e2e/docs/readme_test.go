@@ -293,7 +293,7 @@ func TestConfigExamples(t *testing.T) {
 			})
 		}
 	}
-	if want := []string{"Keys", "Require", "Terminals", "Headers", "Paths"}; !slices.Equal(found, want) {
+	if want := []string{"Keys", "Token", "Require", "Terminals", "Headers", "Paths"}; !slices.Equal(found, want) {
 		t.Errorf("config.go has examples of %v, want %v", found, want)
 	}
 }
