@@ -95,7 +95,7 @@ func TestDokuWiki(t *testing.T) {
 		t.Errorf("the browser is answered %d\n%.500s", status, page)
 	}
 	for way, write := range writes {
-		write(t, "out-"+string(way), `"detail":"Unauthorized"`)
+		write(t, "out-"+string(way), noToken)
 		shows(t, "curl", "DokuWiki", way)
 	}
 }

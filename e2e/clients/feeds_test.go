@@ -48,6 +48,9 @@ func wantUnread(t *testing.T, reader *newsboat, want string) {
 	}
 }
 
+// noToken is what ptlauth answers to programs that it refuses.
+const noToken = `"detail":"Unauthorized"`
+
 // curlSettings are lines of a file for curl --config with what ptl has printed for it.
 func curlSettings(t *testing.T, what *typed, way client.Way) string {
 	t.Helper()

@@ -108,38 +108,55 @@ func TestTTRSS(t *testing.T) {
 	})
 	t.Run("what its API believes", func(t *testing.T) { testTTRSSAPI(t, h, addr) })
 	writeTTRSS(t, postgres, "ada")
-	carried := map[client.Way]string{}
-	for _, way := range client.Ways {
-		carried[way] = curlSettings(t, h.typed(t, "ttrss", "laptop", "curl", way, h.url("ttrss", "http")), way)
-		t.Run("curl logs in: "+string(way), func(t *testing.T) { wantTTRSSSays(t, h, h.url("ttrss", "http"), carried[way], ttrssIn) })
-	}
+	refused := []func(){curlOfTTRSS(t, h), newsboatOfTTRSS(t, h)}
 	t.Run("Chromium shows its pages, whose scripts ask for the rest", func(t *testing.T) {
 		chromium.sees(t, h.url("ttrss", "http"), "Notes of the house")
 	})
-	const account = "urls-source \"ttrss\"\nttrss-login \"ada\"\nttrss-password \"anything\"\nttrss-url \"URL\"\n"
-	password, cookie := h.typed(t, "ttrss", "laptop", "newsboat", client.Basic, h.url("ttrss", "http")), h.typed(t, "ttrss", "laptop", "newsboat", client.Cookie, h.url("ttrss", "http"))
-	readers := map[client.Way]*newsboat{
-		client.Basic:  newNewsboat(t, h, strings.ReplaceAll(account, "URL", strings.TrimSpace(password.Text)), "", ""),
-		client.Cookie: newNewsboat(t, h, strings.ReplaceAll(account, "URL", h.url("ttrss", "http")), "", cookie.Text),
-	}
-	for way, reader := range readers {
-		t.Run("newsboat shows what is in tt-rss: "+string(way), func(t *testing.T) { wantUnread(t, reader, "1 unread articles") })
-	}
 
 	h.throwOut(t, "ttrss", "laptop")
 	if status, page := laptop.open(h.url("ttrss", "http") + "/"); status != http.StatusUnauthorized {
 		t.Errorf("the browser is answered %d\n%.500s", status, page)
 	}
 	chromium.sees(t, h.url("ttrss", "http"), "This device is no longer paired")
-	for way, settings := range carried {
-		wantTTRSSSays(t, h, h.url("ttrss", "http"), settings, noToken)
-		shows(t, "curl", "tt-rss", way)
+	for _, want := range refused {
+		want()
+	}
+}
+
+// curlOfTTRSS logs in to its API, and returns what wants curl to be refused.
+func curlOfTTRSS(t *testing.T, h *household) func() {
+	site, settings := h.url("ttrss", "http"), map[client.Way]string{}
+	for _, way := range client.Ways {
+		settings[way] = curlSettings(t, h.typed(t, "ttrss", "laptop", "curl", way, site), way)
+		t.Run("curl logs in: "+string(way), func(t *testing.T) { wantTTRSSSays(t, h, site, settings[way], ttrssIn) })
+	}
+	return func() {
+		for way, lines := range settings {
+			wantTTRSSSays(t, h, site, lines, noToken)
+			shows(t, "curl", "tt-rss", way)
+		}
+	}
+}
+
+// newsboatOfTTRSS shows what is in tt-rss, and returns what wants newsboat to be refused.
+func newsboatOfTTRSS(t *testing.T, h *household) func() {
+	const account = "urls-source \"ttrss\"\nttrss-login \"ada\"\nttrss-password \"anything\"\nttrss-url \"URL\"\n"
+	site := h.url("ttrss", "http")
+	password, cookie := h.typed(t, "ttrss", "laptop", "newsboat", client.Basic, site), h.typed(t, "ttrss", "laptop", "newsboat", client.Cookie, site)
+	readers := map[client.Way]*newsboat{
+		client.Basic:  newNewsboat(t, h, strings.ReplaceAll(account, "URL", strings.TrimSpace(password.Text)), "", ""),
+		client.Cookie: newNewsboat(t, h, strings.ReplaceAll(account, "URL", site), "", cookie.Text),
 	}
 	for way, reader := range readers {
-		if said, _ := reader.reload(t, 1); !strings.Contains(said, "Authentication failed.") {
-			t.Errorf("newsboat says %q", said)
+		t.Run("newsboat shows what is in tt-rss: "+string(way), func(t *testing.T) { wantUnread(t, reader, "1 unread articles") })
+	}
+	return func() {
+		for way, reader := range readers {
+			if said, _ := reader.reload(t, 1); !strings.Contains(said, "Authentication failed.") {
+				t.Errorf("newsboat says %q", said)
+			}
+			shows(t, "newsboat", "tt-rss", way)
 		}
-		shows(t, "newsboat", "tt-rss", way)
 	}
 }
 
@@ -158,7 +175,6 @@ const (
 	ttrssLogin = `data = "{\"op\": \"login\", \"user\": \"ada\", \"password\": \"anything\"}"` + "\n"
 	ttrssIn    = `"session_id":"`
 	ttrssOut   = `"error":"LOGIN_ERROR"`
-	noToken    = `"detail":"Unauthorized"` // from ptlauth
 )
 
 func wantTTRSSSays(t *testing.T, h *household, at, settings, want string) {
