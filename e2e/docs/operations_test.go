@@ -219,30 +219,28 @@ func (h *home) throwsOut(t *testing.T) {
 	isIn(t, map[string]*visitor.Person{"the phone": phone}, http.StatusUnauthorized)
 	isIn(t, map[string]*visitor.Person{"the laptop": laptop}, http.StatusOK)
 	visitor.AwaitClosed(t, open, 5*time.Second)
-	h.types(t, "ptl unpair laptop")
 }
 
 func (h *home) wasRobbed(t *testing.T) {
-	phone := h.pairs(t, "phone")
+	phone := h.pairs(t, "robbed")
 	open := visitor.Dial(t, strings.Replace(h.proxy.URL("web"), "http", "ws", 1)+"/socket", cookieOf(phone), 1)
 	h.types(t, recipe(t, "Where it was stolen", "sh", 0))
 	becomes(t, "the phone", phone, http.StatusUnauthorized)
 	visitor.AwaitClosed(t, open, 5*time.Second)
-	if said := h.types(t, "ptl terminals"); !strings.Contains(said, "phone") {
+	if said := h.types(t, "ptl terminals"); !strings.Contains(said, "robbed") {
 		t.Errorf("ptl terminals says\n%s", said)
 	}
 	if info, err := os.Stat(filepath.Join(h.folder, "ptlauth", "secret")); err != nil || info.Size() != 86 || info.Mode().Perm() != 0o600 {
 		t.Errorf("the secret is %v, %v", info, err)
 	}
-	h.types(t, "ptl unpair phone")
-	again := h.pairs(t, "phone")
+	h.types(t, "ptl unpair robbed")
+	again := h.pairs(t, "robbed")
 	isIn(t, map[string]*visitor.Person{"the phone, paired before": phone}, http.StatusUnauthorized)
 	isIn(t, map[string]*visitor.Person{"the phone, paired again": again}, http.StatusOK)
-	h.types(t, "ptl unpair phone")
 }
 
 func (h *home) restores(t *testing.T) {
-	phone, sold := h.pairs(t, "phone"), h.pairs(t, "sold")
+	phone, sold := h.pairs(t, "shelf"), h.pairs(t, "sold")
 	h.types(t, recipe(t, "Backup", "sh", 0))
 	h.types(t, "ptl unpair sold")
 	tablet := h.pairs(t, "tablet")
@@ -263,11 +261,10 @@ func (h *home) restores(t *testing.T) {
 	if info, err := os.Stat(filepath.Join(h.folder, "ptlauth", "secret")); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the secret is %v, %v", info, err)
 	}
-	h.types(t, "ptl unpair sold\nptl unpair phone")
 }
 
 func (h *home) changesSecret(t *testing.T) {
-	phone, away := h.pairs(t, "phone"), h.pairs(t, "away")
+	phone, away := h.pairs(t, "hall"), h.pairs(t, "away")
 	script := strings.TrimSpace(h.types(t, "ptl token --name=script --user=ada 2>/dev/null"))
 	asks := func(token string) int {
 		status, _ := visitor.New(t, token).Get(h.proxy.URL("web")+"/socket", appHost)
@@ -301,7 +298,6 @@ func (h *home) changesSecret(t *testing.T) {
 	if asks(script) != http.StatusUnauthorized || asks(other) != http.StatusOK {
 		t.Errorf("the script gets %d, and with another token %d", asks(script), asks(other))
 	}
-	h.types(t, "ptl unpair away\nptl unpair fresh\nptl unpair script\nptl unpair phone")
 }
 
 func (h *home) looks(t *testing.T) {
@@ -318,7 +314,7 @@ func (h *home) looks(t *testing.T) {
 }
 
 func (h *home) goesBack(t *testing.T) {
-	phone := h.pairs(t, "phone")
+	phone := h.pairs(t, "desk")
 	h.edits(t, "ptlauth/dynamic.yml", "        ptlauth:\n", "        ptlauth:\n          ofTomorrow: true\n")
 	isIn(t, map[string]*visitor.Person{"the phone": phone}, http.StatusServiceUnavailable)
 	if len(h.proxy.LogLines("unknown option `ofTomorrow`")) == 0 {
@@ -326,7 +322,6 @@ func (h *home) goesBack(t *testing.T) {
 	}
 	h.edits(t, "ptlauth/dynamic.yml", "          ofTomorrow: true\n", "")
 	isIn(t, map[string]*visitor.Person{"the phone": phone}, http.StatusOK)
-	h.types(t, "ptl unpair phone")
 }
 
 // versionBefore is a commit before tokens could be passwords. Once there are two releases, it is the first.
@@ -343,7 +338,7 @@ func (h *home) changesPlugin(t *testing.T) {
 	archive := filepath.Join(t.TempDir(), "older.tar")
 	run(t, repository, git, "archive", "--output="+archive, versionBefore)
 	run(t, older, "tar", "-xf", archive)
-	phone := h.pairs(t, "phone")
+	phone := h.pairs(t, "old phone")
 	var tablet *visitor.Person
 	for _, plugin := range []string{older, ""} {
 		h.proxy.Stop()
@@ -352,7 +347,7 @@ func (h *home) changesPlugin(t *testing.T) {
 		isIn(t, map[string]*visitor.Person{"the phone": phone}, http.StatusOK)
 		isIn(t, map[string]*visitor.Person{"somebody": visitor.NewPerson(t, h.address)}, http.StatusUnauthorized)
 		if plugin == older {
-			tablet = h.pairs(t, "tablet")
+			tablet = h.pairs(t, "old tablet")
 			h.edits(t, "ptlauth/dynamic.yml", "        ptlauth:\n", "        ptlauth:\n          token: {basic: true}\n")
 			isIn(t, map[string]*visitor.Person{"the phone, with an option of today": phone}, http.StatusServiceUnavailable)
 			if len(h.proxy.LogLines("unknown option `token.basic`")) == 0 {
@@ -362,11 +357,10 @@ func (h *home) changesPlugin(t *testing.T) {
 	}
 	isIn(t, map[string]*visitor.Person{"the tablet": tablet}, http.StatusOK)
 	h.edits(t, "ptlauth/dynamic.yml", "          token: {basic: true}\n", "")
-	h.types(t, "ptl unpair tablet\nptl unpair phone")
 }
 
 func (h *home) changesTraefik(t *testing.T) {
-	phone := h.pairs(t, "phone")
+	phone := h.pairs(t, "car")
 	tested := cmp.Or(os.Getenv("TRAEFIK_VERSION"), traefik.Versions[0])
 	for _, version := range append(traefik.Versions, tested) {
 		h.proxy.Stop()

@@ -96,8 +96,20 @@ func (a *asking) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+	if strings.HasSuffix(r.URL.Path, ".webmanifest") {
+		w.Header().Set("Content-Type", "application/manifest+json")
+		io.WriteString(w, `{"name": "App of `+r.Header.Get("X-Ptl-Client-Type")+`"}`)
+		return
+	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	fmt.Fprintf(w, `<!doctype html><html lang="en"><title>App</title><link rel="manifest" href="/app.webmanifest"><body><p>Hello, %s</body></html>`, r.Header.Get("X-Ptl-User"))
+	fmt.Fprintf(w, `<!doctype html><html lang="en"><title>App</title>%s<body><p>Hello, %s</body></html>`, manifests[r.URL.Path], r.Header.Get("X-Ptl-User"))
+}
+
+// manifests are how pages of the app link to its manifest.
+var manifests = map[string]string{
+	"/installable":     `<link rel="manifest" href="/app.webmanifest">`,
+	"/made-public":     `<link rel="manifest" href="/public/app.webmanifest">`,
+	"/with-the-cookie": `<link rel="manifest" href="/private/app.webmanifest" crossorigin="use-credentials">`,
 }
 
 // authorizations are those that it was sent since the last time.
@@ -209,7 +221,7 @@ func TestPasswordBox(t *testing.T) {
 			t.Run("the app's own box is shown as it was, and what is typed reaches the app", func(t *testing.T) { s.ownBox(t, w.in(t), app) })
 			t.Run("the token may be typed into it, and no other page makes use of it", func(t *testing.T) { s.keptPassword(t, elsewhere) })
 			if secure {
-				t.Run("a manifest is fetched without the cookie, and the log says what to do", func(t *testing.T) { s.fetchesManifest(t, w.in(t)) })
+				t.Run("a manifest is fetched without the cookie, and both that the log advises help", func(t *testing.T) { s.fetchesManifest(t, w.in(t)) })
 			}
 			w.in(t)
 		})
@@ -355,19 +367,27 @@ func (s *site) keptPassword(t *testing.T, elsewhere string) {
 	}
 }
 
-// fetchesManifest opens a page that can be installed, in a browser that is paired.
+// fetchesManifest opens pages that can be installed, in a browser that is paired: as apps have them, and as the log says.
 func (s *site) fetchesManifest(t *testing.T, w *window) {
-	if status := w.visit(s.url(home, "/installable")); status != 200 {
-		t.Fatalf("the page has status %d", status)
-	}
-	call(w, page.GetAppManifest, page.GetAppManifestParams{})
-	s.wantNoChallenge(t, "/app.webmanifest", true)
-	within(t, 5*time.Second, func() string {
-		for _, line := range s.proxy.LogLines("/app.webmanifest", "there is no token") {
-			if strings.Contains(line, "make it public") {
-				return ""
-			}
+	manifest := func(path string) string {
+		if status := w.visit(s.url(home, path)); status != 200 {
+			t.Fatalf("%s has status %d", path, status)
 		}
-		return "no line says what to do about the manifest"
-	})
+		w.says("Hello, bea")
+		return call(w, page.GetAppManifest, page.GetAppManifestParams{}).Data
+	}
+	if got := manifest("/installable"); strings.Contains(got, "App of") {
+		t.Errorf("without the cookie the manifest is %q", got)
+	}
+	s.wantNoChallenge(t, "/app.webmanifest", true)
+	lines := s.proxy.LogLines("/app.webmanifest", "there is no token")
+	if len(lines) == 0 || !strings.Contains(lines[0], "make it public") || !strings.Contains(lines[0], "use-credentials") {
+		t.Errorf("the log has %q", lines)
+	}
+	if got := manifest("/made-public"); !strings.Contains(got, "App of anonymous") {
+		t.Errorf("made public, the manifest is %q", got)
+	}
+	if got := manifest("/with-the-cookie"); !strings.Contains(got, "App of terminal") {
+		t.Errorf("linked with credentials, the manifest is %q", got)
+	}
 }
