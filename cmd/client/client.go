@@ -68,7 +68,9 @@ type Filled struct {
 type Carriers struct {
 	Basic   bool
 	Headers []string // by their canonical names
-	Cookie  string   // empty: none
+	// HasGroups reports that each header is configured as a group of its own, not as text.
+	HasGroups bool
+	Cookie    string // empty: none
 }
 
 // Find is the client of that name; nil: there is none.

@@ -113,6 +113,8 @@ func TestFill(t *testing.T) {
 	}
 }
 
+var groups = client.Carriers{Headers: []string{"X-Mine"}, HasGroups: true}
+
 // TestLines reads what is to be written into a configuration as what reads it would.
 func TestLines(t *testing.T) {
 	for _, test := range []struct {
@@ -128,6 +130,9 @@ func TestLines(t *testing.T) {
 		{"a header, in YAML", client.Header, client.YAML, client.Carriers{}, "token:\n  header: X-Access-Token\n"},
 		{"one more header, in YAML", client.Header, client.YAML, client.Carriers{Headers: []string{"Authorization"}}, "token:\n  header: Authorization,X-Access-Token\n"},
 		{"Authorization, in TOML", client.Bearer, client.TOML, client.Carriers{}, "[http.middlewares.auth.plugin.ptlauth.token]\nheader = \"Authorization\"\n"},
+		{"one more header beside groups, in YAML", client.Header, client.YAML, groups, "token:\n  header: # besides the others\n    - name: X-Access-Token\n"},
+		{"one more header beside groups, as a label", client.Bearer, client.Labels, groups, "traefik.http.middlewares.auth.plugin.ptlauth.token.header[1].name: Authorization\n"},
+		{"one more header beside groups, in TOML", client.Header, client.TOML, groups, "[[http.middlewares.auth.plugin.ptlauth.token.header]]\nname = \"X-Access-Token\"\n"},
 		{"the cookie, as a label", client.Cookie, client.Labels, client.Carriers{}, "traefik.http.middlewares.auth.plugin.ptlauth.token.cookie: \"authorization\"\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -155,5 +160,35 @@ func TestObscure(t *testing.T) {
 	out, err := exec.Command(rclone, "reveal", hidden).CombinedOutput()
 	if err != nil || strings.TrimSpace(string(out)) != token {
 		t.Errorf("rclone reads %s (%v)", out, err)
+	}
+}
+
+// TestHomepage reads what Homepage is told as it does.
+func TestHomepage(t *testing.T) {
+	filled := client.Fill(address(t, "https://app.example.com"), "k7p2x9", token, everything)
+	for _, form := range client.Find("homepage").Forms {
+		text, err := filled.Text(form.Text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got struct {
+			Widget struct {
+				Type, URL, Username, Password string
+				Headers                       map[string]string
+			}
+		}
+		if err := yaml.Unmarshal([]byte(text), &got); err != nil {
+			t.Errorf("%s: %v\n%s", form.Way, err, text)
+		}
+		w := got.Widget
+		want := map[client.Way]bool{
+			client.Basic:  w.Username == "k7p2x9" && w.Password == token,
+			client.Bearer: w.Headers["Authorization"] == "Bearer "+token,
+			client.Header: w.Headers["X-Access-Token"] == "Bearer "+token,
+			client.Cookie: w.Headers["Cookie"] == "authorization="+token,
+		}
+		if w.Type != "customapi" || w.URL != "https://app.example.com/" || !want[form.Way] {
+			t.Errorf("%s: Homepage reads %+v", form.Way, w)
+		}
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Form of a configuration: in which language the middleware is written.
+// The languages in which a middleware is configured.
 const (
 	YAML   = "yaml"
 	TOML   = "toml"
@@ -22,12 +22,30 @@ func (c Carriers) Lines(way Way, language, middleware string) string {
 	option, value := "basic", "true"
 	switch way {
 	case Bearer:
-		option, value = "header", strings.Join(slices.Concat(c.Headers, []string{authorization}), ",")
+		return c.headerLines(authorization, language, middleware)
 	case Header:
-		option, value = "header", strings.Join(slices.Concat(c.Headers, []string{own}), ",")
+		return c.headerLines(own, language, middleware)
 	case Cookie:
 		option, value = "cookie", "authorization"
 	}
+	return lines(option, value, language, middleware)
+}
+
+// headerLines are those for one more header.
+func (c Carriers) headerLines(name, language, middleware string) string {
+	if !c.HasGroups {
+		return lines("header", strings.Join(slices.Concat(c.Headers, []string{name}), ","), language, middleware)
+	}
+	switch language {
+	case Labels:
+		return fmt.Sprintf("traefik.http.middlewares.%s.plugin.ptlauth.token.header[%d].name: %s\n", middleware, len(c.Headers), name)
+	case TOML:
+		return fmt.Sprintf("[[http.middlewares.%s.plugin.ptlauth.token.header]]\nname = %q\n", middleware, name)
+	}
+	return fmt.Sprintf("token:\n  header: # besides the others\n    - name: %s\n", name)
+}
+
+func lines(option, value, language, middleware string) string {
 	switch language {
 	case Labels:
 		return fmt.Sprintf("traefik.http.middlewares.%s.plugin.ptlauth.token.%s: %q\n", middleware, option, value)

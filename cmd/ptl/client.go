@@ -151,6 +151,9 @@ func show(c *command.Console, p *plan, what *typed) {
 	if what.Then != "" {
 		c.Notef("\n%s\n", what.Then)
 	}
+	if what.Text != "" {
+		c.Notef("\nWhoever reads that file has the token: keep it to yourself (chmod 600).\n")
+	}
 	if p.address.Scheme == "http" {
 		c.Notef("\nOver http:// everybody on the way can read the token.\n")
 	}

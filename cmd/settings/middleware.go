@@ -129,6 +129,10 @@ func (m *Middleware) Carriers() client.Carriers {
 	for _, header := range m.Policy.Locations.Headers {
 		has.Headers = append(has.Headers, header.Name)
 	}
+	section, _ := m.Options[nameOf(m.Options, "token")].(map[string]any)
+	if list, _ := section[nameOf(section, "header")].([]any); len(list) > 0 {
+		_, has.HasGroups = list[0].(map[string]any)
+	}
 	return has
 }
 
