@@ -97,8 +97,8 @@ type Config struct {
 	// password that is no token is the app's and stays, with its user name, byte for byte.
 	// Programs without a good token are then answered 401 with WWW-Authenticate: Basic beside
 	// Bearer, so that they ask for a password. A browser is not, because it would show a box:
-	// it is known by Sec-Fetch-*, which others than browsers send too where no page could, or
-	// by its Origin; over plain HTTP, for a GET, HEAD or POST, by its User-Agent.
+	// it is known by Sec-Fetch-*, which others than browsers send too where no page could; over
+	// plain HTTP by its Origin, Referer or User-Agent, which Thunderbird alone shares.
 	//
 	//   - token.cookie (name, default authorization): the cookie that carries the token; empty: none
 	//   - token.header (one or several names, or a list of groups): the header that carries it, scheme Bearer, such as Authorization
