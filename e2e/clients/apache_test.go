@@ -11,12 +11,11 @@ import (
 	"github.com/getportal/ptlauth/e2e/source"
 )
 
-// apache serves, at an address each: files by WebDAV, in a folder for each user that X-Ptl-User names; code by git's own
-// server, for the same users; and below /basic/, /digest/, /negotiate/, /files/ and /code/ the like with passwords of its own, where
-// ada's is "her own".
+// apache serves, at an address each: files by WebDAV, in a folder for each user that X-Ptl-User names; and below /basic/,
+// /digest/, /negotiate/ and /files/ the like with passwords of its own, where ada's is "her own".
 type apache struct {
-	dir              string // with files/ada, files/bob, code/notes.git, own/basic, own/digest, own/negotiate, own/files
-	files, code, own string
+	dir        string // with files/ada, files/bob, own/basic, own/digest, own/negotiate, own/files
+	files, own string
 }
 
 // modules are where Debian has Apache's.
@@ -40,14 +39,13 @@ func startApacheIn(t *testing.T, in *realm) *apache {
 		t.Skip("starts Apache")
 	}
 	server := program.Need(t, "apache2", "apache2-bin")
-	git := program.Need(t, "git", "git")
 	// Not below the test's own folder, which is nobody else's: Apache is somebody else where the test is root.
 	dir, err := os.MkdirTemp("", "ptlauth-apache-")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	a := &apache{dir: dir, files: program.UnusedAddr(t), code: program.UnusedAddr(t), own: program.UnusedAddr(t)}
+	a := &apache{dir: dir, files: program.UnusedAddr(t), own: program.UnusedAddr(t)}
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -65,10 +63,6 @@ func startApacheIn(t *testing.T, in *realm) *apache {
 		source.Replace(t, filepath.Join(dir, "krb5.conf"), in.read(t, "krb5.conf"))
 		source.Replace(t, filepath.Join(dir, "keytab"), in.read(t, "keytab"))
 	}
-	backend := gitBackend(t, git)
-	if out, err := exec.CommandContext(t.Context(), git, "init", "-q", "--bare", "--initial-branch=main", filepath.Join(dir, "code/notes.git")).CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
 	who := ""
 	if os.Getuid() == 0 {
 		who = "User #65534\nGroup #65534"
@@ -81,7 +75,7 @@ func startApacheIn(t *testing.T, in *realm) *apache {
 		t.Fatal(err)
 	}
 	source.Replace(t, filepath.Join(dir, "conf"), strings.NewReplacer("FOLDER", dir, "MODULES", modules, "WHO", who,
-		"FILES", a.files, "CODE", a.code, "OWN", a.own, "BACKEND", backend).Replace(string(conf)))
+		"FILES", a.files, "OWN", a.own).Replace(string(conf)))
 	// Apache ends with all of its group of processes, which is its own only where it has left the one that it was started in.
 	words := []string{server, "-f", filepath.Join(dir, "conf"), "-DNO_DETACH"}
 	if in != nil {
@@ -94,16 +88,6 @@ func startApacheIn(t *testing.T, in *realm) *apache {
 		}
 	})
 	return a
-}
-
-// gitBackend is git's own server, a CGI program.
-func gitBackend(t *testing.T, git string) string {
-	t.Helper()
-	folder, err := exec.CommandContext(t.Context(), git, "--exec-path").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return filepath.Join(strings.TrimSpace(string(folder)), "git-http-backend")
 }
 
 // read is what a file in Apache's folder holds.

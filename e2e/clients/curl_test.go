@@ -1,6 +1,8 @@
 package clients
 
 import (
+	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -8,20 +10,38 @@ import (
 	"github.com/getportal/ptlauth/e2e/witness"
 )
 
-// TestCurl gets in with a token in a file that no other user of the machine can read.
+// everyWay are options of a middleware that looks for tokens wherever a program may have them.
+const everyWay = `token: {basic: true, header: [Authorization, X-Access-Token]}`
+
+// TestCurl fetches a page by what is in a file of its own, and TestWget does.
 func TestCurl(t *testing.T) {
-	curl, backend := program.Need(t, "curl", "curl"), new(witness.App)
-	h := newHousehold(t, map[string]app{"app": {addr: strings.TrimPrefix(witness.Listen(t, backend), "http://"), options: "token: {header: Authorization}"}})
-	token := h.letIn(t, "app", "backup script", "ada")
-	for _, scheme := range []string{"http", "https"} {
-		address, env := h.url("app", scheme)+"/", desk(t, "SSL_CERT_FILE="+h.authority)
-		h.run(t, env, 0, curl, "-sSf", "--oauth2-bearer", token, address)
-		if user := backend.Header.Get("X-Ptl-User"); user != "ada" {
-			t.Errorf("the app is told that it is %q", user)
+	program.Need(t, "curl", "curl")
+	h := newHousehold(t, map[string]app{"app": {addr: startPage(t), options: everyWay}})
+	h.inEachWay(t, "app", "a page", "curl", func(t *testing.T, d *desktop) {
+		if said := d.run(t, 0, d.then()+" -sS"); said != "hello, ada\n" {
+			t.Errorf("it says %q", said)
 		}
-	}
-	h.throwOut(t, "app", "backup script")
-	if said := h.run(t, desk(t), 22, curl, "-sSf", "--oauth2-bearer", token, h.url("app", "http")+"/"); !strings.Contains(said, "401") {
-		t.Errorf("curl says %q", said)
-	}
+		d.refused(t, 22, d.then()+" -sSf", "The requested URL returned error: 401")
+	})
+}
+
+func TestWget(t *testing.T) {
+	program.Need(t, "wget", "wget")
+	h := newHousehold(t, map[string]app{"app": {addr: startPage(t), options: everyWay}})
+	h.inEachWay(t, "app", "a page", "wget", func(t *testing.T, d *desktop) {
+		line := d.then() + " -nv -O page --ca-certificate=" + h.authority
+		d.run(t, 0, line)
+		if said := d.run(t, 0, "cat page"); said != "hello, ada\n" {
+			t.Errorf("it says %q", said)
+		}
+		d.refused(t, 6, line, "Authentication Failed")
+	})
+}
+
+// startPage serves a page that says who asks, and returns its host and port.
+func startPage(t *testing.T) string {
+	t.Helper()
+	return strings.TrimPrefix(witness.Listen(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, "hello, %s\n", r.Header.Get("X-Ptl-User"))
+	})), "http://")
 }

@@ -1,49 +1,68 @@
 package clients
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/getportal/ptlauth/e2e/program"
-	"github.com/getportal/ptlauth/e2e/source"
 )
 
 // TestRclone copies a file there and back, for the user whose token it has.
 func TestRclone(t *testing.T) {
-	rclone, apache := program.Need(t, "rclone", "rclone"), startApache(t)
-	h := newHousehold(t, map[string]app{"files": {addr: apache.files, options: `{token: {header: Authorization}}`}})
-	env := desk(t, "SSL_CERT_FILE="+h.authority)
-	for way, credentials := range map[string]func(t *testing.T, token string) string{
-		"as a bearer token": func(_ *testing.T, token string) string { return "bearer_token = " + token },
-	} {
-		t.Run("with the token "+way, func(t *testing.T) {
-			h.overEach(t, "files", func(t *testing.T, site, name, token string) {
-				conf := source.Named(t, "rclone.conf", fmt.Sprintf("[site]\ntype = webdav\nurl = %s/\nvendor = other\n%s\n", site, credentials(t, token)))
-				rclone := func(want int, words ...string) string {
-					return h.run(t, env, want, append([]string{rclone, "--config", conf}, words...)...)
-				}
-				letter, back := source.Named(t, name+".txt", "Dear Bob"), t.TempDir()
-				rclone(0, "copy", letter, "site:letters")
-				if got := apache.read(t, "files/ada/letters/"+name+".txt"); got != "Dear Bob" {
-					t.Errorf("what arrives is %q", got)
-				}
-				rclone(0, "copy", "site:letters/"+name+".txt", back)
-				if got := grep(t, back, "Dear Bob"); len(got) != 1 {
-					t.Errorf("what comes back is %q", got)
-				}
+	program.Need(t, "rclone", "rclone")
+	apache := startApache(t)
+	h := newHousehold(t, map[string]app{"files": {addr: apache.files, options: everyWay}})
+	h.inEachWay(t, "files", "WebDAV", "rclone", func(t *testing.T, d *desktop) {
+		d.write(t, "letters/letter.txt", "Dear Bob")
+		folder := strings.ReplaceAll(d.name, " ", "-")
+		d.run(t, 0, "rclone copy letters site:"+folder)
+		if got := apache.read(t, "files/ada/"+folder+"/letter.txt"); got != "Dear Bob" {
+			t.Errorf("what arrives is %q", got)
+		}
+		if said := d.run(t, 0, d.then()); !strings.Contains(said, folder) {
+			t.Errorf("%s says %q", d.then(), said)
+		}
+		d.run(t, 0, "rclone copy site:"+folder+" back")
+		if got := grep(t, filepath.Join(d.home, "back"), "Dear Bob"); len(got) != 1 {
+			t.Errorf("what comes back is %q", got)
+		}
+		d.refused(t, -1, d.then()+" --retries=1 --low-level-retries=1", "401 Unauthorized")
+	})
+}
 
-				h.throwOut(t, "files", name)
-				said := rclone(-1, "--retries", "1", "--low-level-retries", "1", "lsf", "site:")
-				if !strings.Contains(said, "401 Unauthorized") {
-					t.Errorf("thrown out, rclone says %q", said)
-				}
-				t.Logf("thrown out, rclone says\n%s", said)
-			})
-		})
+// TestCadaver does by hand what TestRclone does.
+func TestCadaver(t *testing.T) {
+	program.Need(t, "cadaver", "cadaver")
+	apache := startApache(t)
+	h := newHousehold(t, map[string]app{"files": {addr: apache.files, options: everyWay}})
+	h.inEachWay(t, "files", "WebDAV", "cadaver", func(t *testing.T, d *desktop) {
+		d.write(t, "letter.txt", "Dear Ada")
+		folder := strings.ReplaceAll(d.name, " ", "-")
+		screen := d.cadaver(t)
+		screen.Await(t, `dav:/>`)
+		screen.Type(t, "mkcol "+folder+"\ncd "+folder+"\nput letter.txt\ncat letter.txt\nquit\n")
+		screen.Await(t, "Dear Ada")
+		screen.End(t, 30*time.Second)
+		if got := apache.read(t, "files/ada/"+folder+"/letter.txt"); got != "Dear Ada" {
+			t.Errorf("what arrives is %q; cadaver says\n%s", got, screen.Text())
+		}
+		d.h.throwOut(t, d.app, d.name)
+		d.cadaver(t).Await(t, "Authentication required for ptlauth on server")
+	})
+}
+
+// cadaver types what ptl has printed to be typed, and takes a certificate of nobody that it knows.
+func (d *desktop) cadaver(t *testing.T) *program.Screen {
+	t.Helper()
+	screen := program.NewScreen(t, d.home, d.environment, strings.Fields(d.then())...)
+	if strings.HasPrefix(d.site, "https") {
+		screen.Await(t, `accept the certificate\?`)
+		screen.Type(t, "y\n")
 	}
+	return screen
 }
 
 // grep are the files in a folder that hold a text, by their paths in it.

@@ -1,88 +1,70 @@
 package clients
 
 import (
-	"net/url"
+	"net/http"
+	"net/http/cgi"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/getportal/ptlauth/cmd/client"
 	"github.com/getportal/ptlauth/e2e/program"
-	"github.com/getportal/ptlauth/e2e/source"
+	"github.com/getportal/ptlauth/e2e/witness"
 )
 
-// TestGit clones, and pushes for the user whose token it has.
-func TestGit(t *testing.T) {
-	program.Need(t, "git", "git")
-	apache := startApache(t)
-	h := newHousehold(t, map[string]app{"code": {addr: apache.code, options: `{token: {header: Authorization}}`}})
-	t.Run("with the token in a line of its configuration", func(t *testing.T) {
-		h.overEach(t, "code", func(t *testing.T, site, name, token string) {
-			desk := newGitDesk(t, h, site, "Authorization: Bearer "+token)
-			branch := strings.ReplaceAll(name, " ", "-")
-			clone := desk.push(t, "/notes.git", branch)
-			if got := desk.last(t, apache, branch); got != branch+"\n" {
-				t.Errorf("the last commit there is %q", got)
-			}
-
-			h.throwOut(t, "code", name)
-			said := desk.git(t, 128, "-C", clone, "fetch")
-			if !strings.Contains(said, "could not read Username") {
-				t.Errorf("thrown out, git says %q", said)
-			}
-			t.Logf("thrown out, git says\n%s", said)
-		})
-	})
-}
-
-// gitDesk is a desk with git.
-type gitDesk struct {
-	h           *household
-	environment []string
-	site        string
-}
-
-// newGitDesk returns one whose git sends these header lines to the site.
-func newGitDesk(t *testing.T, h *household, site string, lines ...string) *gitDesk {
+// startGit starts git's own server, a CGI program, and returns the folder with its repository notes.git, and its host and
+// port. A function says who asks; nobody is asked for a password.
+func startGit(t *testing.T, who func(r *http.Request) string) (dir, addr string) {
 	t.Helper()
-	d := &gitDesk{h, desk(t, "GIT_TERMINAL_PROMPT=0", "GIT_SSL_CAINFO="+h.authority), site}
-	for name, value := range map[string]string{"credential.helper": "store", "user.name": "Ada", "user.email": "ada@example.com", "safe.directory": "*"} {
-		d.git(t, 0, "config", "--global", name, value)
+	git := program.Need(t, "git", "git")
+	dir = t.TempDir()
+	const make = `"$1" init -q --bare --initial-branch=main "$2" && "$1" -C "$2" config core.logAllRefUpdates true`
+	if out, err := exec.CommandContext(t.Context(), "sh", "-c", make, "sh", git, filepath.Join(dir, "notes.git")).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
 	}
-	for _, line := range lines {
-		d.git(t, 0, "config", "--global", "--add", "http."+site+"/.extraHeader", line)
-	}
-	return d
-}
-
-// knows puts a password into git's store.
-func (d *gitDesk) knows(t *testing.T, user, password string) {
-	t.Helper()
-	at, err := url.Parse(d.site)
+	folder, err := exec.CommandContext(t.Context(), git, "--exec-path").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	at.User = url.UserPassword(user, password)
-	home, _ := strings.CutPrefix(d.environment[0], "HOME=")
-	source.Replace(t, filepath.Join(home, ".git-credentials"), at.String()+"\n")
+	backend := filepath.Join(strings.TrimSpace(string(folder)), "git-http-backend")
+	return dir, strings.TrimPrefix(witness.Listen(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		user := who(r)
+		if user == "" {
+			w.Header().Set("WWW-Authenticate", `Basic realm="git"`)
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		program := cgi.Handler{Path: backend, Env: []string{"GIT_PROJECT_ROOT=" + dir, "GIT_HTTP_EXPORT_ALL=1", "REMOTE_USER=" + user}}
+		program.ServeHTTP(w, r)
+	})), "http://")
 }
 
-func (d *gitDesk) git(t *testing.T, want int, words ...string) string {
-	t.Helper()
-	return d.h.run(t, d.environment, want, append([]string{"git"}, words...)...)
+// TestGit clones, and pushes.
+func TestGit(t *testing.T) {
+	repositories, addr := startGit(t, func(r *http.Request) string { return r.Header.Get("X-Ptl-User") })
+	h := newHousehold(t, map[string]app{"code": {addr: addr, options: everyWay}})
+	h.inEachWay(t, "code", "git's own server", "git", func(t *testing.T, d *desktop) {
+		if strings.HasPrefix(d.typed.Then, "git config") {
+			d.run(t, 0, d.then())
+		}
+		branch := strings.ReplaceAll(d.name, " ", "-")
+		clone := d.push(t, d.site+"/notes.git", branch)
+		if got := d.run(t, 0, "git -C "+repositories+"/notes.git log -g -1 --format='%gn: %s' "+branch); got != "ada: "+branch+"\n" {
+			t.Errorf("the last push there is %q", got)
+		}
+		words := "could not read Username" // to ask again for what it was not given
+		if d.typed.Way == client.Basic {
+			words = "Authentication failed for"
+		}
+		d.refused(t, 128, "cd "+clone+" && GIT_TERMINAL_PROMPT=0 git fetch", words)
+	})
 }
 
 // push clones a repository, and sends a commit there, on a branch that is called after it; it returns the clone's folder.
-func (d *gitDesk) push(t *testing.T, repository, branch string) string {
+func (d *desktop) push(t *testing.T, repository, branch string) string {
 	t.Helper()
-	clone := t.TempDir()
-	d.git(t, 0, "clone", "-q", d.site+repository, clone)
-	d.git(t, 0, "-C", clone, "commit", "-qm", branch, "--allow-empty")
-	d.git(t, 0, "-C", clone, "push", "-q", "origin", "HEAD:refs/heads/"+branch)
-	return clone
-}
-
-// last is what the last commit of a branch in Apache's repository is about.
-func (d *gitDesk) last(t *testing.T, a *apache, branch string) string {
-	t.Helper()
-	return d.git(t, 0, "-C", filepath.Join(a.dir, "code", "notes.git"), "log", "-1", "--format=%s", branch)
+	d.run(t, 0, "git clone -q "+repository+" clone && cd clone && git config user.name Ada && git config user.email ada@example.com && "+
+		"git commit -qm "+branch+" --allow-empty && git push -q origin HEAD:refs/heads/"+branch)
+	return "clone"
 }

@@ -3,14 +3,12 @@ package clients
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"maps"
 	"net/http"
 	"os"
 	"os/exec"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -167,8 +165,9 @@ func (h *household) await(t *testing.T, app, token string) {
 
 // typed is what ptl prints for a terminal of that name, to be typed into a program that is to carry its token so.
 type typed struct {
-	Token, Text, Then string
-	Fields            []client.Field
+	Way                      client.Way
+	Token, Where, Text, Then string
+	Fields                   []client.Field
 }
 
 // typed asks ptl what to type into a program that asks an app at this URL.
@@ -182,17 +181,83 @@ func (h *household) typed(t *testing.T, app, name, program string, way client.Wa
 	return what
 }
 
-// overEach tells a test where an app is over HTTP and over HTTPS, each with a terminal of ada's that is let in. Both take
-// place at once: most of their time they wait for Traefik to read the list.
-func (h *household) overEach(t *testing.T, app string, test func(t *testing.T, site, name, token string)) {
+// inEachWay lets a program into an app over HTTP and over HTTPS, in each way in which it can carry a token; the title is the
+// app's in docs/apps.md. All take place at once: most of their time they wait for Traefik to
+// read the list.
+func (h *household) inEachWay(t *testing.T, app, title, program string, test func(t *testing.T, d *desktop)) {
 	t.Helper()
-	for _, scheme := range []string{"http", "https"} {
-		t.Run("over "+scheme, func(t *testing.T) {
+	for _, way := range client.Find(program).Ways() {
+		t.Run(string(way), func(t *testing.T) {
 			t.Parallel()
-			name := path.Base(t.Name()) + " " + rand.Text()[:4]
-			test(t, h.url(app, scheme), name, h.letIn(t, app, name, "ada"))
+			shows(t, program, title, way)
+			for _, scheme := range []string{"http", "https"} {
+				t.Run("over "+scheme, func(t *testing.T) {
+					t.Parallel()
+					name := program + " by " + string(way) + " over " + scheme
+					h.letIn(t, app, name, "ada")
+					d := h.newDesktop(t, app, name, h.url(app, scheme))
+					d.have(t, h.typed(t, app, name, program, way, d.site))
+					test(t, d)
+				})
+			}
 		})
 	}
+}
+
+// desktop is where a program has what ptl has printed for a terminal, in the file where it belongs.
+type desktop struct {
+	h                     *household
+	app, site, name, home string // the site is the app's address
+	typed                 *typed
+	environment           []string
+}
+
+func (h *household) newDesktop(t *testing.T, app, name, site string) *desktop {
+	t.Helper()
+	d := &desktop{h: h, app: app, site: site, name: name, home: t.TempDir()}
+	d.environment = append(desk(t, "SSL_CERT_FILE="+h.authority, "CURL_CA_BUNDLE="+h.authority, "GIT_SSL_CAINFO="+h.authority), "HOME="+d.home)
+	return d
+}
+
+// have puts what ptl has printed where ptl says that it belongs.
+func (d *desktop) have(t *testing.T, what *typed) {
+	t.Helper()
+	d.typed = what
+	words := strings.Fields(what.Where)
+	d.write(t, strings.TrimPrefix(words[len(words)-1], "~/"), what.Text)
+}
+
+// write puts a file into the home folder.
+func (d *desktop) write(t *testing.T, file, text string) {
+	t.Helper()
+	file = filepath.Join(d.home, file)
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	source.Replace(t, file, text)
+}
+
+// run types a line, which must end so (-1: with any code but 0), and returns what is said.
+func (d *desktop) run(t *testing.T, want int, line string) string {
+	t.Helper()
+	return d.h.run(t, d.environment, want, "sh", "-c", `cd "$HOME" && { `+line+"\n}")
+}
+
+// then is the line that ptl has printed to be typed then.
+func (d *desktop) then() string {
+	line, _, _ := strings.Cut(d.typed.Then, "\n")
+	return line
+}
+
+// refused throws the terminal out, and wants the program to say so in its own words.
+func (d *desktop) refused(t *testing.T, want int, line, words string) {
+	t.Helper()
+	d.h.throwOut(t, d.app, d.name)
+	said := d.run(t, want, line)
+	if !strings.Contains(said, words) {
+		t.Errorf("thrown out, it says %q, want %q", said, words)
+	}
+	t.Logf("thrown out, it says\n%s", said)
 }
 
 // throwOut takes a terminal off the list, and returns when ptl says that it is out.

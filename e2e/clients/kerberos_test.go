@@ -86,7 +86,7 @@ func TestNegotiate(t *testing.T) {
 	}
 	home := startRealm(t)
 	apache := startApacheIn(t, home)
-	h := newHousehold(t, map[string]app{"own": {addr: apache.own, options: `{token: {header: X-Access-Token}}`}})
+	h := newHousehold(t, map[string]app{"own": {addr: apache.own, options: everyWay}})
 	token := h.letIn(t, "own", "ada's", "ada")
 	env := desk(t, append(home.environment(), "CURL_CA_BUNDLE="+h.authority)...)
 	h.run(t, env, 0, "sh", "-c", `echo tickets | "$1" ada`, "sh", kinit)
