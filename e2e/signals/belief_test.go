@@ -44,7 +44,7 @@ func TestWhatCannotBeBelieved(t *testing.T) {
 	}
 
 	for _, path := range []string{
-		"/app", "/app/public", "/compress-before", "/retry-behind", "/buffering-behind", "/strip-behind", "/replace-behind", "/compress-behind",
+		"/app", "/app/public", "/mirrored", "/compress-before", "/retry-behind", "/buffering-behind", "/strip-behind", "/replace-behind", "/compress-behind",
 	} {
 		t.Run("no address names anybody at "+path, func(t *testing.T) { s.wantNames(t, path, "Ada%20Lovelace", "-") })
 	}
@@ -67,7 +67,11 @@ func TestWhatCannotBeBelieved(t *testing.T) {
 			}
 		}
 	})
-	for _, path := range []string{"/https-before", "/strip-before", "/replace-before"} {
+	changing := []string{"/https-before", "/strip-before", "/replace-before"}
+	if os.Getenv("TRAEFIK_VERSION") == "v3.6" {
+		changing = changing[:1] // there the others change the address in place
+	}
+	for _, path := range changing {
 		t.Run("where metrics and traces are on, an address does behind what changes it at "+path, func(t *testing.T) { s.wantNames(t, path, forged, forged) })
 	}
 	for _, path := range []string{"/retry-before", "/buffering-before"} {
@@ -129,7 +133,7 @@ func TestAccessLogAlone(t *testing.T) {
 	}
 	s := newStage(t, map[string]any{"metrics": nil, "tracing": nil})
 	for _, path := range []string{
-		"/app", "/https-before", "/strip-before", "/replace-before", "/compress-before",
+		"/app", "/mirrored", "/https-before", "/strip-before", "/replace-before", "/compress-before",
 		"/retry-behind", "/buffering-behind", "/strip-behind", "/replace-behind", "/compress-behind",
 	} {
 		t.Run("no address names anybody at "+path, func(t *testing.T) { s.wantNames(t, path, "Ada%20Lovelace", "-") })

@@ -55,6 +55,7 @@ http:
     app: {rule: PathPrefix("/app"), service: app, middlewares: [auth]}
     open: {rule: PathPrefix("/open"), service: open}
     quiet: {rule: PathPrefix("/quiet"), service: open, QUIET}
+    mirrored: {rule: PathPrefix("/mirrored"), service: mirrored, middlewares: [auth]}
     socket: {rule: PathPrefix("/socket"), service: socket, middlewares: [auth]}
     retry-before: {rule: PathPrefix("/retry-before"), service: app, middlewares: [retry, auth]}
     buffering-before: {rule: PathPrefix("/buffering-before"), service: app, middlewares: [buffering, auth]}
@@ -71,6 +72,7 @@ http:
   services:
     app: {loadBalancer: {servers: [{url: "http://APP"}]}}
     open: {loadBalancer: {servers: [{url: "http://APP"}]}}
+    mirrored: {mirroring: {service: app, mirrors: [{name: open, percent: 100}]}}
     socket: {loadBalancer: {servers: [{url: "http://SOCKETS"}]}}
 `
 
