@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/traefik/paerser/types"
 )
 
 // Section is a group of options, such as `token` or `keys[1]`. Names are
@@ -155,20 +157,20 @@ func (s *Section) Duration(name string, fallback time.Duration) time.Duration {
 	}
 	text, ok := Text(value)
 	text = strings.TrimSpace(text)
-	isPlain := text != "" && strings.Trim(text, "+-0123456789") == ""
-	if isPlain {
-		text += "s"
-	}
-	d, err := time.ParseDuration(text)
-	problem := "is not a length of time"
-	if ok && (isPlain || err == nil) {
+	var d types.Duration
+	err := d.Set(text)
+	problem := ""
+	if !ok || err != nil {
+		problem = "is not a length of time"
+	} else if d < 0 || len(text) > 10 && strings.Trim(text, "+-0123456789") == "" {
+		// Plain seconds are multiplied unchecked in paerser: beyond ten digits they could wrap.
 		problem = "is negative or longer than anything sensible"
 	}
-	if !ok || err != nil || d < 0 {
+	if problem != "" {
 		s.Problem(name, problem+": write it as 10s, 5m, 1h30m, or plain seconds")
 		return fallback
 	}
-	return d
+	return time.Duration(d)
 }
 
 // Texts reads one or several texts: a list, or text with commas between.
