@@ -169,8 +169,7 @@ func denySlow(g *gate, w http.ResponseWriter, r *http.Request, o *outcome) {
 	}
 	journal.Denial(g.denialPrefix, v.Status, r, v.LogReason)
 	switch {
-	case g.policy.Locations.Basic && v.Status == http.StatusUnauthorized &&
-		denial.MayAsk(r): // guard: a browser is never asked for a password
+	case mayAsk(g, r, o):
 		denial.Ask(w, r, v.ErrorCode)
 	case v.Status == http.StatusUnauthorized && g.policy.Login != nil && sendToLogin(g, w, r):
 	case denial.IsNavigation(r):
@@ -178,6 +177,12 @@ func denySlow(g *gate, w http.ResponseWriter, r *http.Request, o *outcome) {
 	default:
 		denial.Tell(w, r, v.Status, v.ErrorCode)
 	}
+}
+
+// mayAsk reports whether a denied client may be asked for a password.
+func mayAsk(g *gate, r *http.Request, o *outcome) bool {
+	return g.policy.Locations.Basic && o.result.Status == http.StatusUnauthorized &&
+		denial.MayAsk(r) // guard: a browser is never asked for a password
 }
 
 // hide takes the tokens out of a request that is answered here.

@@ -65,6 +65,10 @@ func tellMe(v *visit) {
 	// A person's browser, too, is answered as a program here.
 	asked := v.r.Clone(v.r.Context())
 	asked.Header = http.Header{}
+	if mayAsk(v.gate, v.r, o) {
+		denial.Ask(v.w, asked, o.result.ErrorCode)
+		return
+	}
 	denial.Write(v.w, asked, o.result.Status, o.result.ErrorCode)
 }
 
