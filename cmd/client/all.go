@@ -80,9 +80,9 @@ var All = []Client{
 		Way: Header, Where: "the gear of the login page, Advanced, Custom proxy headers", Fields: pair("Header Name", "Header Value"),
 		Then: "Then log in as before: Immich has its own accounts.",
 	}}},
-	{Name: "audiobookshelf", Title: "Audiobookshelf's app", Instead: "the official app sends no header of one's own yet (audiobookshelf-app, issue 254); Plappa, ShelfPlayer and Lissen do: --for=header. " + otherwise},
-	{Name: "home-assistant", Title: "Home Assistant's companion apps", Instead: "they send no header of one's own, and their makers did not want it (home-assistant/android 3510, home-assistant/iOS 4645). " + otherwise},
-	{Name: "jellyfin", Title: "Jellyfin's apps", Instead: "Jellyfin's own send no header of one's own (jellyfin-ios, issue 762), and keep Authorization for themselves. " + otherwise},
+	{Name: "audiobookshelf", Title: "Audiobookshelf's app", Instead: "the official app sends no header of one's own yet (audiobookshelf-app, issue 254); Plappa, ShelfPlayer and Lissen do: --for=header."},
+	{Name: "home-assistant", Title: "Home Assistant's companion apps", Instead: "they send no header of one's own, and their makers did not want it (home-assistant/android 3510, home-assistant/iOS 4645)."},
+	{Name: "jellyfin", Title: "Jellyfin's apps", Instead: "Jellyfin's own send no header of one's own (jellyfin-ios, issue 762), and keep Authorization for themselves."},
 	{Name: "password", Title: "Whatever asks for a user name and a password", Forms: []Form{{
 		Way: Basic, Where: "wherever it asks", Fields: asked("URL", "User name", "Password"), Then: "Any user name will do.",
 	}}},
@@ -93,8 +93,8 @@ var All = []Client{
 	}},
 }
 
-// otherwise is what can be done with an app that carries no token.
-const otherwise = "What is left: a VPN to the house, or to make public what the app asks for (`paths`), so that only its own login guards that."
+// Otherwise is what can be done with an app that carries no token.
+const Otherwise = "What is left: a VPN to the house; a host of its own, where Traefik asks for a client certificate (`clientAuth`) that the app can show; or to make public what the app asks for (`paths`), so that only its own login guards that."
 
 const (
 	rcloneConf = "~/.config/rclone/rclone.conf"

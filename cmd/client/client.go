@@ -29,7 +29,7 @@ var Ways = []Way{Basic, Bearer, Header, Cookie}
 type Client struct {
 	Name  string // as `ptl token --for` takes it
 	Title string // as people know it
-	// Forms are what to type into it, the best way first. Without any it carries no token, and Instead says what to do.
+	// Forms are what to type into it, the best way first. Without any it carries no token, and Instead says why, besides Otherwise.
 	Forms   []Form
 	Instead string
 }

@@ -40,7 +40,7 @@ func listed() string {
 	b.WriteString("| `--for=` | what it is | carries the token by |\n|---|---|---|\n")
 	for _, c := range client.All {
 		if len(c.Forms) == 0 {
-			fmt.Fprintf(&others, "- %s cannot: %s\n", c.Title, c.Instead)
+			fmt.Fprintf(&others, "- %s: %s\n", c.Title, c.Instead)
 			continue
 		}
 		var ways []string
@@ -49,5 +49,5 @@ func listed() string {
 		}
 		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", c.Name, c.Title, strings.Join(ways, ", "))
 	}
-	return b.String() + "\n" + others.String()
+	return b.String() + "\nNative apps that carry none:\n\n" + others.String() + "\n" + client.Otherwise + "\n"
 }

@@ -78,7 +78,7 @@ func planFor(options *tokenOptions, m *settings.Middleware) (*plan, error) {
 // checkWay refuses a way that the program does not know.
 func checkWay(c *client.Client, way client.Way) error {
 	if len(c.Forms) == 0 {
-		return command.Errorf(command.Refused, "%s cannot carry a token: %s", c.Title, c.Instead)
+		return command.Errorf(command.Refused, "%s cannot carry a token: %s %s", c.Title, c.Instead, client.Otherwise)
 	}
 	if way == "" {
 		return nil

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"strings"
 	"time"
 
 	"github.com/getportal/ptlauth/cmd/command"
@@ -35,7 +36,7 @@ func newToken() *command.Command {
 			" A program sends it in the cookie that the middleware looks into: curl --cookie \"authorization=$(cat token)\" https://chat.example.com/" +
 			"\n\nWith --for, standard output has what to type into a program, such as a section of its configuration, with the token in it, and standard error where it belongs." +
 			" Where the middleware does not look for tokens there, ptl says which line it lacks, and makes none. --url says which app it is, with its path where it has one." +
-			" `ptl completion clients` lists the programs; docs/apps.md has more on each.",
+			" The programs are " + strings.Join(clientNames(), ", ") + "; docs/apps.md has more on them.",
 		Examples: []command.Example{
 			{Line: `ptl token --name="backup script" --user=you@example.com > token`, Says: "For a new terminal:"},
 			{Line: "ptl token k7p2x9", Says: "Another one for a terminal that is paired:"},

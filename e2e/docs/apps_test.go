@@ -108,18 +108,11 @@ func documentedApps(t *testing.T) ([]*documentedApp, map[string]string) {
 		if e.heading == "Apps" {
 			continue
 		}
-		reader, isKnown := readers[e.heading]
-		if !isKnown || len(compose.Services) != 1 {
-			t.Fatalf("%s: it is not said which header the app reads, or there are %d", e.heading, len(compose.Services))
+		if len(compose.Services) != 1 {
+			t.Fatalf("%s: there are %d apps", e.heading, len(compose.Services))
 		}
 		for name, service := range compose.Services {
-			spelled := reader.beside
-			if reader.variable != "" {
-				spelled = service.Environment[reader.variable]
-			} else if _, section, _ := strings.Cut(page, "\n### "+e.heading+"\n"); !strings.Contains(strings.Split(section, "\n### ")[0], spelled) && !strings.Contains(page, "#"+anchor(e.heading)+") | "+spelled) {
-				t.Errorf("%s: it is not said that it reads %s", e.heading, spelled)
-			}
-			app := &documentedApp{name: e.heading, labels: service.Labels, header: headerOf(spelled)}
+			app := &documentedApp{name: e.heading, labels: service.Labels, header: headerOf(spelledIn(t, page, e.heading, service.Environment))}
 			if host := hostOf.FindStringSubmatch(service.Labels["traefik.http.routers."+name+".rule"]); host != nil {
 				app.host = host[1]
 			}
@@ -133,6 +126,24 @@ func documentedApps(t *testing.T) ([]*documentedApp, map[string]string) {
 		}
 	}
 	return apps, shared
+}
+
+// spelledIn is how an app spells the header that it reads: in a variable of its environment, else in the page beside.
+func spelledIn(t *testing.T, page, heading string, environment map[string]string) string {
+	t.Helper()
+	reader, isKnown := readers[heading]
+	if !isKnown {
+		t.Fatalf("%s: it is not known which header it reads", heading)
+	}
+	if reader.variable != "" {
+		return environment[reader.variable]
+	}
+	_, section, _ := strings.Cut(page, "\n### "+heading+"\n")
+	section, _, _ = strings.Cut(section, "\n### ")
+	if !strings.Contains(section, reader.beside) && !strings.Contains(page, "#"+anchor(heading)+") | "+reader.beside) {
+		t.Errorf("%s: it is not said that it reads %s", heading, reader.beside)
+	}
+	return reader.beside
 }
 
 // headerOf is a header as an app spells it: HTTP_X_PTL_USER, http_x_remote_user, `Remote-User` or X-Ptl-User.
@@ -161,49 +172,54 @@ func TestApps(t *testing.T) {
 	proxy, cookie := startApps(t, apps, shared)
 	for _, app := range apps {
 		t.Run(app.name, func(t *testing.T) {
-			forged := http.Header{}
-			for _, spelling := range slices.Concat(visitor.Spellings(app.header), visitor.Spellings("X-Ptl-User")) {
-				forged[spelling] = []string{"mallory"}
-			}
-			poll.Until(t, 5*time.Second, func() string {
-				if status, _ := visitor.Ask(t, proxy.URL("web"), app.host, nil); status != http.StatusUnauthorized {
-					return fmt.Sprintf("without a token: %d\n%s", status, proxy.LogLines(`"level":"error"`))
-				}
-				return ""
-			})
-			if seen := app.last(); len(seen) > 0 {
-				t.Errorf("without a token it is asked: %v", seen)
-			}
-			with := maps.Clone(forged)
-			with["Cookie"] = []string{cookie}
-			with["Authorization"] = []string{"Basic YXBwOnBhc3N3b3Jk"} // the app's own
-			status, _ := visitor.Ask(t, proxy.URL("web"), app.host, with)
-			seen := app.last()
-			if status != http.StatusOK || len(seen) != 1 {
-				t.Fatalf("with a token: %d, and the app %v\n%s", status, seen, proxy.LogLines("plugin-ptlauth"))
-			}
-			if !slices.Equal(seen[0][app.header], []string{"ann"}) || named(seen[0], "mallory") {
-				t.Errorf("with a token the app is sent %v", seen[0])
-			}
-			if got := seen[0].Get("Authorization"); got != with["Authorization"][0] || named(seen[0], "eyJ") {
-				t.Errorf("the app's own Authorization is %q, in %v", got, seen[0])
-			}
-			if app.isShared {
-				tokenElsewhere(t, proxy, app, strings.TrimPrefix(cookie, "authorization="))
-			}
-			for _, prefix := range app.public {
-				for _, test := range []struct {
-					header http.Header
-					want   []string
-				}{{forged, nil}, {with, []string{"ann"}}} {
-					status, _ := visitor.Ask(t, proxy.URL("web")+prefix, app.host, test.header)
-					seen := app.last()
-					if status != http.StatusOK || len(seen) != 1 || !slices.Equal(seen[0][app.header], test.want) || named(seen[0], "mallory") {
-						t.Errorf("%s: %d, and the app is sent %v, want %v", prefix, status, seen, test.want)
-					}
-				}
-			}
+			testApp(t, proxy, app, cookie)
 		})
+	}
+}
+
+// testApp asks one as anybody, and as somebody who claims to be somebody else.
+func testApp(t *testing.T, proxy *traefik.Traefik, app *documentedApp, cookie string) {
+	forged := http.Header{}
+	for _, spelling := range slices.Concat(visitor.Spellings(app.header), visitor.Spellings("X-Ptl-User")) {
+		forged[spelling] = []string{"mallory"}
+	}
+	poll.Until(t, 5*time.Second, func() string {
+		if status, _ := visitor.Ask(t, proxy.URL("web"), app.host, nil); status != http.StatusUnauthorized {
+			return fmt.Sprintf("without a token: %d\n%s", status, proxy.LogLines(`"level":"error"`))
+		}
+		return ""
+	})
+	if seen := app.last(); len(seen) > 0 {
+		t.Errorf("without a token it is asked: %v", seen)
+	}
+	with := maps.Clone(forged)
+	with["Cookie"] = []string{cookie}
+	with["Authorization"] = []string{"Basic YXBwOnBhc3N3b3Jk"} // the app's own
+	status, _ := visitor.Ask(t, proxy.URL("web"), app.host, with)
+	seen := app.last()
+	if status != http.StatusOK || len(seen) != 1 {
+		t.Fatalf("with a token: %d, and the app %v\n%s", status, seen, proxy.LogLines("plugin-ptlauth"))
+	}
+	if !slices.Equal(seen[0][app.header], []string{"ann"}) || named(seen[0], "mallory") {
+		t.Errorf("with a token the app is sent %v", seen[0])
+	}
+	if got := seen[0].Get("Authorization"); got != with["Authorization"][0] || named(seen[0], "eyJ") {
+		t.Errorf("the app's own Authorization is %q, in %v", got, seen[0])
+	}
+	if app.isShared {
+		tokenElsewhere(t, proxy, app, strings.TrimPrefix(cookie, "authorization="))
+	}
+	for _, prefix := range app.public {
+		for _, test := range []struct {
+			header http.Header
+			want   []string
+		}{{forged, nil}, {with, []string{"ann"}}} {
+			status, _ := visitor.Ask(t, proxy.URL("web")+prefix, app.host, test.header)
+			seen := app.last()
+			if status != http.StatusOK || len(seen) != 1 || !slices.Equal(seen[0][app.header], test.want) || named(seen[0], "mallory") {
+				t.Errorf("%s: %d, and the app is sent %v, want %v", prefix, status, seen, test.want)
+			}
+		}
 	}
 }
 
