@@ -21,6 +21,7 @@ import (
 	"github.com/getportal/ptlauth/internal/journal"
 	"github.com/getportal/ptlauth/internal/live"
 	"github.com/getportal/ptlauth/internal/option"
+	"github.com/getportal/ptlauth/internal/origin"
 	"github.com/getportal/ptlauth/internal/policy"
 	"github.com/getportal/ptlauth/internal/snapshot"
 	"github.com/getportal/ptlauth/internal/socket"
@@ -137,6 +138,8 @@ type gate struct {
 	explains              bool // a person is told more of a denial than the status
 	headersPerTerminal    bool // all tokens of a terminal get the same headers
 	renews                bool // tokens that are due are made anew
+
+	asking map[string]bool // by destinations: a request asks for more than an answer
 }
 
 // newGate makes the gate in front of an app, and looks at the world once. What is open
@@ -169,6 +172,10 @@ func newGate(m *middleware, label string, rules access.Rules, app *appRoute) *ga
 	}
 	g.onlyTerminals = g.cachedByCookie && !p.PassPreflight
 	g.renews = p.Pairing != nil && p.Pairing.Renew > 0
+	g.asking = origin.Frames // guard: what was remembered shows no page in a frame
+	if g.renews {
+		g.asking = pages
+	}
 	g.asksMore = p.Activity != nil || p.TokenRules.Require != nil
 	g.explains = p.Login != nil || p.Pairing != nil || p.Contact != "" || p.Locations.Basic
 	g.self = g

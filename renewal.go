@@ -6,6 +6,7 @@ import (
 
 	"github.com/getportal/ptlauth/internal/denial"
 	"github.com/getportal/ptlauth/internal/extractor"
+	"github.com/getportal/ptlauth/internal/origin"
 	"github.com/getportal/ptlauth/internal/pairing"
 )
 
@@ -24,11 +25,23 @@ func setDue(g *gate, r *http.Request, o *outcome) {
 	o.isDue = o.due != 0 && !o.isOrdinary && isDue(r, o.due)
 }
 
+// pages are the destinations of pages, in frames or not, of which serveSlow looks closer though
+// the token is remembered.
+var pages = pagesAnd(origin.Frames)
+
+func pagesAnd(frames map[string]bool) map[string]bool {
+	all := map[string]bool{"document": true}
+	for destination := range frames {
+		all[destination] = true
+	}
+	return all
+}
+
 // isDue reports whether a browser opens a page, so that a token which is due from then on is
-// made anew. Each that sends its visitor's cookie then says Upgrade-Insecure-Requests, by which
-// serveSlow is reached though the token is remembered.
+// made anew. Each says so by the destination, or, over plain HTTP, by Upgrade-Insecure-Requests.
 func isDue(r *http.Request, due int64) bool {
-	return r.Header["Upgrade-Insecure-Requests"] != nil && r.Method == "GET" &&
+	h := r.Header
+	return (h["Sec-Fetch-Dest"] != nil || h["Upgrade-Insecure-Requests"] != nil) && r.Method == "GET" &&
 		denial.IsOpening(r) && // guard: nothing but a page is asked for twice
 		time.Now().Unix() >= due
 }

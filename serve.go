@@ -29,12 +29,15 @@ func byCookie(g *gate) http.Handler {
 	fails := stripper.Fails
 	rule := g.rules[0]
 	decisions := &g.cache.Decisions
+	asking := g.asking
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// Trailers arrive after the decision and would be believed like headers
 		// (CVE-2025-12642, CVE-2026-88004). The body is never read here.
 		r.Trailer = nil
 		h := r.Header
-		if h.WriteSubset(fails, harmless) != nil && header.Clean(stripper, h) {
+		destination := h["Sec-Fetch-Dest"]
+		if h.WriteSubset(fails, harmless) != nil && header.Clean(stripper, h) ||
+			destination != nil && asking[destination[0]] {
 			serveSlow(g, w, r, rule)
 			return
 		}
@@ -69,10 +72,13 @@ func byCookieOrOwn(g *gate) http.Handler {
 	harmless := stripper.Harmless
 	fails := stripper.Fails
 	decisions := &g.cache.Decisions
+	asking := g.asking
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Trailer = nil
 		h := r.Header
+		destination := h["Sec-Fetch-Dest"]
 		if h.WriteSubset(fails, harmless) != nil && header.Clean(stripper, h) ||
+			destination != nil && asking[destination[0]] ||
 			own[r.URL.Path] { // guard: what was remembered answers no own path
 			serveFound(g, w, r)
 			return
@@ -120,10 +126,13 @@ func byPath(g *gate) http.Handler {
 	fails := stripper.Fails
 	token := g.policy.Locations.Cookie
 	decisions := &g.cache.Decisions
+	asking := g.asking
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Trailer = nil
 		h := r.Header
-		if h.WriteSubset(fails, harmless) != nil && (header.Clean(stripper, h) || r.Response != nil) {
+		destination := h["Sec-Fetch-Dest"]
+		if h.WriteSubset(fails, harmless) != nil && (header.Clean(stripper, h) || r.Response != nil) ||
+			destination != nil && asking[destination[0]] {
 			serveFound(g, w, r)
 			return
 		}
@@ -187,7 +196,7 @@ func serveSlow(g *gate, w http.ResponseWriter, r *http.Request, rule *access.Rul
 		refuseNames(g, w, r)
 		return
 	}
-	if r.Header["Upgrade-Insecure-Requests"] != nil && origin.IsFramed(r.Header) {
+	if origin.IsFramed(r.Header) {
 		origin.Restrict(g.policy.Origins, w.Header()) // guard: whatever is framed is for the app's own pages alone
 	}
 	// By another method, decide looks.

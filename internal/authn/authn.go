@@ -157,7 +157,8 @@ func choose(p *policy.Policy, current *snapshot.Snapshot, found *extractor.Found
 // CheckRequired asks for what is required beside a good token.
 func CheckRequired(p *policy.Policy, r *http.Request, v *Result) *Result {
 	h := r.Header
-	if r.Method == "GET" && h["Upgrade"] == nil && h["Upgrade-Insecure-Requests"] == nil && p.TokenRules.Require == nil {
+	if r.Method == "GET" && h["Upgrade"] == nil && p.TokenRules.Require == nil &&
+		!origin.IsFramed(h) { // guard: a frame is known by its destination
 		return v
 	}
 	return checkRequiredSlow(p, r, v)
