@@ -126,6 +126,8 @@ func (r *review) labelledMiddleware(file, name string, labels []label) {
 			}
 		case strings.EqualFold(first, "redirectScheme"):
 			m.redirects = true
+		case strings.EqualFold(first, "retry") || strings.EqualFold(first, "buffering"):
+			m.copies = true
 		case strings.EqualFold(first, "plugin") && names[strings.ToLower(second)] && rest != "":
 			options[rest] = one.value
 			own = append(own, label{rest, one.value, one.line, one.isOpen})

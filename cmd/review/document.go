@@ -109,7 +109,7 @@ func formOf(root *yaml.Node) form {
 		return composeForm
 	case has("http", "tcp", "udp"):
 		return dynamicForm
-	case has("entryPoints", "providers", "experimental", "api", "certificatesResolvers", "additionalArguments", "ports", "log"):
+	case has("entryPoints", "providers", "experimental", "api", "certificatesResolvers", "additionalArguments", "ports", "log", "accessLog", "tracing", "metrics"):
 		return staticForm
 	}
 	return other

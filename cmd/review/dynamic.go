@@ -34,6 +34,7 @@ func (r *review) readFile(d document) {
 			m.chain = append(m.chain, qualified(name, "file"))
 		}
 		m.redirects = at(f.node, "redirectScheme") != nil
+		m.copies = copies(f.node)
 		r.readPlugin(m, f.node, decodeNode)
 		for _, plugin := range fields(at(f.node, "plugin")) {
 			r.findLostNames(m, at(plugin.node, "token", "header"))

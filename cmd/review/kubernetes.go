@@ -82,6 +82,7 @@ func (r *review) readResource(file string, object *yaml.Node, name, namespace st
 		m.chain = append(m.chain, referred(reference, namespace))
 	}
 	m.redirects = at(spec, "redirectScheme") != nil
+	m.copies = copies(spec)
 	r.readPlugin(m, spec, decodeResource)
 }
 

@@ -23,6 +23,7 @@ type middleware struct {
 	lines          func(option string) int
 	chain          []string // qualified names of which it is made
 	redirects      bool     // to another scheme, so that nothing reaches the app
+	copies         bool     // the request, so that what stands behind it works on another one than the access log
 	open           []int    // the lines of options that only the environment knows
 }
 

@@ -396,6 +396,85 @@ entryPoints:
 api:
   insecure: false
 `, "trustedIPs"},
+	{"a log and traces that keep tokens", `== traefik.yml
+accessLog:
+  fields:
+    headers:
+      names:
+        Cookie: keep # kept-token
+        Authorization: redact
+        X-Ptl-Client-Id: keep
+tracing:
+  capturedRequestHeaders: [X-Ptl-User, Cookie] # kept-token
+  capturedResponseHeaders: # kept-token
+    - Set-Cookie
+`, "token and all"},
+	{"a log that keeps all headers but those", `== traefik.toml
+[accessLog.fields.headers]
+  defaultMode = "keep" # kept-token
+  names = { Cookie = "drop", authorization = "redact" }
+`, "set-cookie too"},
+	{"the same in flags", `== compose.yml
+services:
+  traefik:
+    image: traefik
+    command: # what follows is a list
+      - --accesslog.fields.headers.names.Authorization=keep # kept-token
+      - --tracing.capturedRequestHeaders=X-Ptl-User,Authorization # kept-token
+      - --tracing.capturedRequestHeaders[1]=cookie # kept-token
+      - --metrics.prometheus.headerlabels.user=X-Ptl-User # claimed-user
+`, "addEntryPointsLabels"},
+	{"a label that no client can choose", `== traefik.yml
+metrics:
+  prometheus:
+    addEntryPointsLabels: false
+    headerLabels: {user: X-Ptl-User}
+`, ""},
+	{"a label that is not ours", `== traefik.yml
+metrics:
+  prometheus:
+    headerLabels: {agent: User-Agent}
+`, ""},
+	{"what copies the request before the middleware", inFile + paired + `    again: {retry: {attempts: 2}}
+    whole: {chain: {middlewares: [again, auth]}}
+    first: {chain: {middlewares: [again]}}
+    body: {buffering: {maxRequestBodyBytes: 1000}}
+  routers:
+    before: # claimed-user
+      rule: Host("a.example.com")
+      middlewares: [again, auth]
+      service: a
+    chained: # claimed-user
+      rule: Host("b.example.com")
+      middlewares: [whole]
+      service: b
+    nested: # claimed-user
+      rule: Host("c.example.com")
+      middlewares: [first, auth]
+      service: c
+    after:
+      rule: Host("d.example.com")
+      middlewares: [auth, again, body]
+      service: d
+    alone:
+      rule: Host("e.example.com")
+      middlewares: [body]
+      service: e
+`, "put it after the middleware"},
+	{"the same in labels", `== compose.yml
+services:
+  traefik:
+    image: traefik
+    labels:
+      traefik.http.middlewares.auth.plugin.ptlauth.secretFile: /run/secrets/ptlauth
+      traefik.http.middlewares.auth.plugin.ptlauth.terminals.file: /etc/ptlauth/terminals.json
+  app:
+    image: app
+    labels:
+      traefik.http.middlewares.again.retry.attempts: 3
+      traefik.http.routers.app.rule: Host("app.example.com") # claimed-user
+      traefik.http.routers.app.middlewares: again,auth
+`, ""},
 	{"a router to the same service without the middleware", inFile + paired + `  routers:
     app:
       rule: Host("app.example.com")

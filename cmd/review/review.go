@@ -54,6 +54,8 @@ var Unwise = []struct{ Kind, About string }{
 	{"plugin-failure", "Traefik starts without the plugin, and drops the routers that use it"},
 	{"api-insecure", "Traefik's API, with the whole configuration, is open to everybody"},
 	{"forwarded-headers", "clients may say themselves who and where they are"},
+	{"kept-token", "a log or a trace keeps headers that hold tokens"},
+	{"claimed-user", "the access log or a metric names whoever a client says it is"},
 	{"unguarded-router", "a router leads to the same app as another one, without the middleware"},
 	{"published-port", "an app behind the middleware can be reached past Traefik"},
 	{"single-file", "a file is mounted alone, so that Traefik goes on seeing the old one when it is replaced"},
@@ -157,6 +159,7 @@ func (r *review) judge() {
 		r.judgeStatic(s)
 	}
 	r.judgeRouters()
+	r.judgeNames()
 	r.judgeServices()
 	r.judgeMounts()
 }

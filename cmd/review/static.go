@@ -186,6 +186,7 @@ func (r *review) pluginNames() map[string]bool {
 }
 
 func (r *review) judgeStatic(s *static) {
+	r.judgeSignals(s)
 	name, where := s.plugin()
 	if name != "" && !s.isOn("experimental.abortonpluginfailure") {
 		r.add(where, "plugin-failure", "", "without experimental.abortOnPluginFailure Traefik starts also where the plugin cannot be loaded, drops the routers that use it, and hands their requests to the next that matches: set it to true")
