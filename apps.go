@@ -126,13 +126,6 @@ func reopen(g *gate, w http.ResponseWriter, r *http.Request) {
 	openApp(g.router, w, r)
 }
 
-// reviewApps has the gates made of the apps of which something is open.
-func reviewApps(apps *appRouter, labels []string) {
-	for _, label := range labels {
-		reviewApp(apps, label)
-	}
-}
-
 // reviewApp has what is open of an app judged by the rules that hold by now. Of an app that
 // is gone nothing stays open.
 func reviewApp(apps *appRouter, label string) {

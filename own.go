@@ -10,6 +10,7 @@ import (
 	"github.com/getportal/ptlauth/internal/address"
 	"github.com/getportal/ptlauth/internal/authn"
 	"github.com/getportal/ptlauth/internal/denial"
+	"github.com/getportal/ptlauth/internal/denial/page"
 	"github.com/getportal/ptlauth/internal/pairing"
 )
 
@@ -65,7 +66,8 @@ func serveOwn(g *gate, w http.ResponseWriter, r *http.Request, o *outcome) {
 	case r.Method != "POST" && o.own == pairing.Pair:
 		showPairing(v)
 	case r.Method != "POST":
-		askOut(v)
+		// A link changes nothing: it asks whether the visitor wants out.
+		show(v, http.StatusOK, page.LeaveAsk, aboutVisitor(v))
 	default:
 		takeForm(v)
 	}

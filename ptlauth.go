@@ -53,8 +53,13 @@ func build(ctx context.Context, h *holder, next http.Handler, config *Config, na
 	if !ok {
 		front = newFront(home, h, config, name)
 	}
-	if front != nil {
-		h.handler = handlerFor(front, next)
+	if front == nil {
+		return
+	}
+	if front.apps != nil {
+		h.handler = byApp(front.apps, next)
+	} else {
+		h.handler = newHandler(front.gate, next, nil)
 	}
 }
 
@@ -90,29 +95,19 @@ func newFront(home *live.Home, h *holder, config *Config, name string) *front {
 	open := live.Replace(home, config, f)
 	if p.Apps != nil {
 		f.apps = &appRouter{middleware: m}
-		reviewApps(f.apps, open)
+		for _, label := range open {
+			reviewApp(f.apps, label)
+		}
 	} else {
 		f.gate = newGate(m, "", p.Rules, nil)
 	}
 	journal.ErrorOnChange(name, "")
-	remark(name, report.RemarksText())
-	return f
-}
-
-// handlerFor makes the handler of one router.
-func handlerFor(f *front, next http.Handler) http.Handler {
-	if f.apps != nil {
-		return byApp(f.apps, next)
-	}
-	return newHandler(f.gate, next, nil)
-}
-
-// remark logs what is no mistake, once as long as it is so.
-func remark(name, remarks string) {
+	remarks := report.RemarksText()
 	if remarks != "" {
 		remarks = name + ": " + remarks
 	}
 	journal.ErrorOnChange(name+" remarks", remarks)
+	return f
 }
 
 // gate stands in front of one app, for all routers that lead to it. A router's own gate is a

@@ -31,7 +31,12 @@ func aboutDenial(g *gate, r *http.Request, o *outcome) *page.Data {
 		return d
 	}
 	d.HasForm = true
-	d.Next = withoutOrigin(wanted)
+	// Within the page's own origin.
+	_, rest, _ := strings.Cut(wanted, "://")
+	at := strings.IndexByte(rest, '/')
+	if at >= 0 {
+		d.Next = rest[at:]
+	}
 	return d
 }
 
@@ -43,14 +48,4 @@ func about(g *gate, r *http.Request, o *outcome) *page.Data {
 		Secure:  pairing.IsSecure(r),
 		Locked:  isLocked(o),
 	}
-}
-
-// withoutOrigin is a page's address within its own origin.
-func withoutOrigin(address string) string {
-	_, rest, _ := strings.Cut(address, "://")
-	at := strings.IndexByte(rest, '/')
-	if at < 0 {
-		return ""
-	}
-	return rest[at:]
 }

@@ -17,11 +17,6 @@ import (
 
 // What a device is asked and told that is in: who it is, and whether it wants out.
 
-// askOut asks whether the visitor wants out: a link changes nothing.
-func askOut(v *visit) {
-	show(v, http.StatusOK, page.LeaveAsk, aboutVisitor(v))
-}
-
 // signOut has the browser forget the cookie, and ends what is open with it. Nothing is
 // revoked: a copy of the token is good until the device is taken out.
 func signOut(v *visit, fields url.Values) {

@@ -277,7 +277,13 @@ func merge(s *option.Section, headers map[string]Header, about *portal.Portal, a
 // NewHeader makes the header of that name that is injected on paths of that access, or
 // says what is wrong with the text.
 func NewHeader(name, text string, a Access, about *portal.Portal) (Header, string) {
-	template, problem := parse(text, about)
+	if text == "" {
+		return Header{}, "is empty: quote a placeholder, as in \"{auth.user}\" (unquoted braces are a map in YAML), or write \"-\" to leave the header out"
+	}
+	template, problem := placeholder.Parse(text, about)
+	if problem == "" && placeholder.IsConstant(template) {
+		_, problem = placeholder.Render(template, identity.Anonymous)
+	}
 	if problem != "" {
 		return Header{}, problem
 	}
@@ -286,17 +292,6 @@ func NewHeader(name, text string, a Access, about *portal.Portal) (Header, strin
 		Template:     template,
 		ForAnonymous: a == Public || !placeholder.IsConstant(template),
 	}, ""
-}
-
-func parse(text string, about *portal.Portal) (*placeholder.Template, string) {
-	if text == "" {
-		return nil, "is empty: quote a placeholder, as in \"{auth.user}\" (unquoted braces are a map in YAML), or write \"-\" to leave the header out"
-	}
-	template, problem := placeholder.Parse(text, about)
-	if problem == "" && placeholder.IsConstant(template) {
-		_, problem = placeholder.Render(template, identity.Anonymous)
-	}
-	return template, problem
 }
 
 func inOrder(headers map[string]Header) []Header {

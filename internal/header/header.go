@@ -329,11 +329,13 @@ const nameBytes = "!#$%&'*+-.^_`|~0123456789" +
 
 // steering are names that a proxy or the connection itself acts upon. By the last six, a page in
 // a frame, another origin's, and an event stream are known.
-var steering = setOf(`
+var steering = setOf(steeringNames)
+
+const steeringNames = `
 	connection content-length cookie expect host http2-settings keep-alive te trailer transfer-encoding upgrade
 	sec-websocket-key sec-websocket-version sec-websocket-accept sec-websocket-extensions sec-websocket-protocol
 	upgrade-insecure-requests cache-control origin sec-fetch-dest sec-fetch-mode sec-fetch-site
-`)
+`
 
 // NameProblem says why a header of that name cannot be injected; empty when it can.
 func NameProblem(name string) string {

@@ -156,7 +156,7 @@ func entryProblem(e entry, ours map[string]bool, tokens map[string]string) strin
 		return lessProblem(e, ours)
 	case tokens[e.folded] != "":
 		return "is what `token.header` names, or where `token.basic` finds a password: leave it out"
-	case isNeeded(e):
+	case coversOne(e, needed):
 		return "is needed on the way and cannot be taken out: leave it out"
 	}
 	return ""
@@ -195,7 +195,7 @@ func TokenProblem(name string, injected []string) string {
 		return "begins with X-Ptl-, which is taken out of every request: choose another header, such as Authorization"
 	case e.folded == "cookie":
 		return "is no header of its own: name the cookie in `token.cookie`"
-	case isNeeded(e):
+	case coversOne(e, needed):
 		return "is needed on the way and carries no token: choose another header, such as Authorization"
 	}
 	for _, other := range injected {
@@ -206,18 +206,6 @@ func TokenProblem(name string, injected []string) string {
 	return ""
 }
 
-// isNeeded reports whether Traefik or the middleware itself goes by what is to be taken out.
-func isNeeded(e entry) bool {
-	for _, names := range []map[string]bool{steering, read} {
-		for name := range names {
-			if covers(e, name) {
-				return true
-			}
-		}
-	}
-	return covers(e, "proxy-*")
-}
-
 // shown is an entry in a log line.
 func shown(entry string) string {
 	if len(entry) > 64 || strings.Trim(entry, nameBytes) != "" {
@@ -226,8 +214,8 @@ func shown(entry string) string {
 	return entry
 }
 
-// read are the names that the middleware itself goes by.
-var read = setOf("accept origin referer access-control-request-method x-forwarded-host x-forwarded-proto " + forwardedPrefix)
+// needed are the names that Traefik, or the middleware itself, goes by.
+var needed = strings.Fields(steeringNames + "accept referer access-control-request-method x-forwarded-host x-forwarded-proto proxy-* " + forwardedPrefix)
 
 // told are the known names and families of which tell has told.
 var told sync.Map

@@ -18,15 +18,14 @@ const maxError = 16 << 10
 // log prints reaches Traefik's log there. The logger is made anew each time,
 // without a timestamp of its own, because Traefik's line has one.
 func Error(text string) {
-	log.New(log.Writer(), "", 0).Print("ptlauth: " + oneLine(text))
+	if len(text) > maxError {
+		text = text[:maxError] + " …"
+	}
+	log.New(log.Writer(), "", 0).Print("ptlauth: " + controls.Replace(text))
 }
 
-// oneLine is text from files and servers that can make neither a line of its own nor a
+// controls are what, in text from files and servers, could make a line of its own or a
 // terminal's command.
-func oneLine(text string) string {
-	return controls.Replace(cut(text))
-}
-
 var controls = newControls()
 
 func newControls() *strings.Replacer {
@@ -51,13 +50,6 @@ func Denial(answered string, status int, r *http.Request, reason string) {
 }
 
 const denialLine = "%s%d to %.20s %.200s%.200s: %s\n" // guard: what a client chose is cut in the log
-
-func cut(text string) string {
-	if len(text) <= maxError {
-		return text
-	}
-	return text[:maxError] + " …"
-}
 
 var (
 	mutex sync.Mutex

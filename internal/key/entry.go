@@ -147,24 +147,20 @@ func Open(entries []*Entry, report *option.Report) {
 	for _, e := range entries {
 		switch e.kind {
 		case "secret", "publicKey":
-		case "secretEnv":
-			openVariable(e, report)
+		case "secretEnv": // It does not change while Traefik runs.
+			value, ok := os.LookupEnv(e.from)
+			problem := noVariable
+			if ok {
+				problem = fix(e, value)
+			}
+			if problem != "" {
+				report.Add(e.option, problem)
+			}
 		case "jwksURL":
 			e.source = source.URL(kind(e), e.from, true, parser(e.kind, e.spec))
 		default:
 			e.source = source.File(kind(e), e.from, parser(e.kind, e.spec))
 		}
-	}
-}
-
-func openVariable(e *Entry, report *option.Report) {
-	value, ok := os.LookupEnv(e.from)
-	problem := noVariable
-	if ok {
-		problem = fix(e, value)
-	}
-	if problem != "" {
-		report.Add(e.option, problem)
 	}
 }
 

@@ -63,11 +63,12 @@ func usable(members []interface{}, d spec) ([]*Key, []string) {
 	var keys []*Key
 	var problems []string
 	for i, member := range members {
-		k, problem := fromMember(member, d)
+		fields := fieldsOf(member)
+		k, problem := fromJWK(fields, d)
 		if problem == "" {
 			keys = append(keys, k)
 		} else if len(problems) < maxProblems {
-			problems = append(problems, "key "+strconv.Itoa(i+1)+named(member)+" "+problem)
+			problems = append(problems, "key "+strconv.Itoa(i+1)+named(fields)+" "+problem)
 		}
 	}
 	if len(members) == 0 {
@@ -80,8 +81,7 @@ func usable(members []interface{}, d spec) ([]*Key, []string) {
 const maxKID = 64
 
 // named is a key's kid as it may stand in the log; empty where it has none.
-func named(member interface{}) string {
-	fields, _ := member.(map[string]interface{})
+func named(fields map[string]interface{}) string {
 	id := text(fields, "kid")
 	if id == "" {
 		return ""
@@ -112,18 +112,18 @@ const (
 	otherID        = "has another kid than `id` says"
 )
 
-// fromMember is a function of its own because in a loop a failed assertion would leave the
-// value of the key before under Yaegi.
-func fromMember(member interface{}, d spec) (*Key, string) {
-	fields, ok := member.(map[string]interface{})
-	if !ok {
-		return nil, "is not an object"
-	}
-	return fromJWK(fields, d)
+// fieldsOf is a function of its own because in a loop a failed assertion would leave the
+// value of the key before under Yaegi. nil: it is no object.
+func fieldsOf(member interface{}) map[string]interface{} {
+	fields, _ := member.(map[string]interface{})
+	return fields
 }
 
 // fromJWK makes a key that verifies signatures as demanded, or says why it is none.
 func fromJWK(fields map[string]interface{}, d spec) (*Key, string) {
+	if fields == nil {
+		return nil, "is not an object"
+	}
 	if !isForVerifying(fields) {
 		return nil, otherUse
 	}
@@ -187,8 +187,7 @@ func isForVerifying(fields map[string]interface{}) bool {
 	}
 	list, _ := fields["key_ops"].([]interface{})
 	for _, operation := range list {
-		name, ok := operation.(string)
-		if ok && name == "verify" {
+		if operation == "verify" {
 			return true
 		}
 	}
@@ -224,27 +223,18 @@ func publicOf(fields map[string]interface{}) interface{} {
 	return nil
 }
 
+var curves = map[string]elliptic.Curve{"P-256": elliptic.P256(), "P-384": elliptic.P384(), "P-521": elliptic.P521()}
+
 func pointOf(fields map[string]interface{}) interface{} {
-	var curve elliptic.Curve
-	switch text(fields, "crv") {
-	case "P-256":
-		curve = elliptic.P256()
-	case "P-384":
-		curve = elliptic.P384()
-	case "P-521":
-		curve = elliptic.P521()
-	default:
-		return nil
-	}
+	curve, isKnown := curves[text(fields, "crv")]
 	x := number(fields["x"])
 	y := number(fields["y"])
-	if x == nil || y == nil {
+	if !isKnown || x == nil || y == nil {
 		return nil
 	}
 	public := &ecdsa.PublicKey{Curve: curve, X: x, Y: y}
-	// ECDH refuses a point that is not on the curve.
 	_, err := public.ECDH()
-	if err != nil {
+	if err != nil { // The point is not on the curve.
 		return nil
 	}
 	return public
@@ -258,14 +248,13 @@ func number(value interface{}) *big.Int {
 	return new(big.Int).SetBytes(content)
 }
 
+// alphabet makes base64url of base64.
+var alphabet = strings.NewReplacer("+", "-", "/", "_")
+
 func octets(value interface{}) []byte {
-	text, ok := value.(string)
-	if !ok {
-		return nil
-	}
+	text, _ := value.(string)
 	// Padding and the standard alphabet say the same.
-	text = strings.TrimRight(strings.ReplaceAll(strings.ReplaceAll(text, "+", "-"), "/", "_"), "=")
-	content, err := base64.RawURLEncoding.DecodeString(text)
+	content, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(alphabet.Replace(text), "="))
 	if err != nil {
 		return nil
 	}

@@ -76,7 +76,14 @@ func parseBare(text string, d spec) ([]*Key, string) {
 }
 
 func parseDER(der []byte, isCertificate bool, d spec) ([]*Key, string) {
-	public, err := publicIn(der, isCertificate)
+	public, err := x509.ParsePKIXPublicKey(der)
+	if isCertificate {
+		certificate, problem := x509.ParseCertificate(der)
+		err = problem
+		if err == nil {
+			public = certificate.PublicKey
+		}
+	}
 	if err != nil {
 		return nil, unreadable
 	}
@@ -87,17 +94,6 @@ func parseDER(der []byte, isCertificate bool, d spec) ([]*Key, string) {
 	k.ID = d.id
 	k.RequireKID = true
 	return []*Key{k}, ""
-}
-
-func publicIn(der []byte, isCertificate bool) (interface{}, error) {
-	if !isCertificate {
-		return x509.ParsePKIXPublicKey(der)
-	}
-	certificate, err := x509.ParseCertificate(der)
-	if err != nil {
-		return nil, err
-	}
-	return certificate.PublicKey, nil
 }
 
 func isPrivate(der []byte) bool {

@@ -62,10 +62,12 @@ func parseSecret(content []byte, d spec) ([]*Key, string) {
 	}
 	secret := []byte(text)
 	if d.base64 {
-		secret = decodeSecret(text)
-		if secret == nil {
+		// Both alphabets are read.
+		decoded, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(alphabet.Replace(text), "="))
+		if err != nil {
 			return nil, "is not base64: encode it, or leave out secretBase64"
 		}
+		secret = decoded
 	}
 	if isNoSecret(string(secret)) {
 		return nil, notShared
@@ -101,19 +103,6 @@ func isDER(der []byte) bool {
 	_, noRSA := x509.ParsePKCS1PublicKey(der)
 	_, noCertificate := x509.ParseCertificate(der)
 	return noPublic == nil || noRSA == nil || noCertificate == nil || isPrivate(der)
-}
-
-// decodeSecret reads both alphabets; nil: it is not base64.
-func decodeSecret(text string) []byte {
-	encoding := base64.RawURLEncoding
-	if strings.ContainsAny(text, "+/") {
-		encoding = base64.RawStdEncoding
-	}
-	secret, err := encoding.DecodeString(strings.TrimRight(text, "="))
-	if err != nil {
-		return nil
-	}
-	return secret
 }
 
 func fromSecret(secret []byte, d spec) ([]*Key, string) {

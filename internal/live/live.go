@@ -65,7 +65,10 @@ func Enter(ctx context.Context, name string) *Home {
 	if h.done != done || h.turn == 0 {
 		h.done = done
 		h.turn++
-		watch(ctx, h, h.turn)
+		// Some time after its configuration's context was cancelled, the home is given up,
+		// unless the middleware was made again.
+		turn := h.turn
+		context.AfterFunc(ctx, func() { giveUpLater(h, turn) })
 	}
 	return h
 }
@@ -124,7 +127,11 @@ func SetOf(h *Home, name string) *socket.Set {
 	}
 	set = &socket.Set{}
 	if len(h.sets) >= maxSets {
-		tidy(h)
+		for other, one := range h.sets {
+			if !socket.IsAny(one) {
+				delete(h.sets, other)
+			}
+		}
 	}
 	if h.closed || len(h.sets) >= maxSets {
 		socket.Close(set)
@@ -132,21 +139,6 @@ func SetOf(h *Home, name string) *socket.Set {
 		h.sets[name] = set
 	}
 	return set
-}
-
-// tidy forgets the sets in which nothing is open; h.mutex is held.
-func tidy(h *Home) {
-	for name, set := range h.sets {
-		if !socket.IsAny(set) {
-			delete(h.sets, name)
-		}
-	}
-}
-
-// watch has the home given up some time after its configuration's context was cancelled,
-// unless the middleware was made again.
-func watch(ctx context.Context, h *Home, turn int) {
-	context.AfterFunc(ctx, func() { giveUpLater(h, turn) })
 }
 
 // giveUpLater runs on a goroutine of its own, where a panic would end Traefik.

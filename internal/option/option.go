@@ -47,8 +47,12 @@ func Open(report *Report, path string, value interface{}) *Section {
 	}
 	s.values = map[string]interface{}{}
 	s.given = map[string]string{}
-	for _, name := range given(entries) {
+	for _, name := range Names(entries) {
 		entry := entries[name]
+		// At the top, most are not there.
+		if entry == nil {
+			continue
+		}
 		lower := strings.ToLower(name)
 		if _, twice := s.values[lower]; twice {
 			report.Add(s.Name(name), "is given twice, in different case: keep one")
@@ -57,18 +61,6 @@ func Open(report *Report, path string, value interface{}) *Section {
 		s.given[lower] = name
 	}
 	return s
-}
-
-// given are the names of those that are there, in order. At the top, most are not.
-func given(entries map[string]interface{}) []string {
-	var names []string
-	for name, entry := range entries {
-		if entry != nil {
-			names = append(names, name)
-		}
-	}
-	sort.Strings(names)
-	return names
 }
 
 // Name is the full name of one of the section's options; of the section itself

@@ -120,15 +120,10 @@ func IsSecure(r *http.Request) bool {
 	if address.Scheme(r) == "https" {
 		return true
 	}
-	return r.Header["Sec-Fetch-Mode"] != nil && !isLoopback(hostName(r))
-}
-
-func isLoopback(host string) bool {
-	if host == "" || host == "localhost" || strings.HasSuffix(host, ".localhost") {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.IsLoopback()
+	host := hostName(r)
+	ip, _ := netip.ParseAddr(host)
+	isOwn := host == "" || host == "localhost" || strings.HasSuffix(host, ".localhost") || ip.IsLoopback()
+	return r.Header["Sec-Fetch-Mode"] != nil && !isOwn
 }
 
 // hostName is the request's host in lower case, without port and brackets.

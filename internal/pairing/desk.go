@@ -111,7 +111,12 @@ func Take(t *terminal.Terminal, nonce string, u Use) *Use {
 		return use
 	}
 	if len(spent) >= maxSpent {
-		forgetSpent(u.At)
+		// What nobody asks for any more is forgotten.
+		for id, other := range spent {
+			if other.ends+spentFor < u.At {
+				delete(spent, id)
+			}
+		}
 	}
 	if len(spent) >= maxSpent {
 		return nil
@@ -120,15 +125,6 @@ func Take(t *terminal.Terminal, nonce string, u Use) *Use {
 	use = &u
 	spent[t.Pairing] = use
 	return use
-}
-
-// forgetSpent forgets what nobody asks for any more; spentMutex is held.
-func forgetSpent(now int64) {
-	for id, use := range spent {
-		if use.ends+spentFor < now {
-			delete(spent, id)
-		}
-	}
 }
 
 // What became of a pairing.
@@ -246,24 +242,19 @@ func CountWrong(address string, now int64) {
 	defer guessMutex.Unlock()
 	one := guesses[address]
 	if one == nil && len(guesses) >= maxAddresses {
-		forgetGuesses(now)
+		// Those of the minutes before are forgotten, and all where that is not enough.
+		for other, before := range guesses {
+			if now-before.began >= wrongInterval {
+				delete(guesses, other)
+			}
+		}
+		if len(guesses) >= maxAddresses {
+			guesses = map[string]*guess{}
+		}
 	}
 	if one == nil || now-one.began >= wrongInterval {
 		one = &guess{began: now}
 		guesses[address] = one
 	}
 	one.count++
-}
-
-// forgetGuesses forgets those of the minutes before, and all where that is not enough;
-// guessMutex is held.
-func forgetGuesses(now int64) {
-	for address, one := range guesses {
-		if now-one.began >= wrongInterval {
-			delete(guesses, address)
-		}
-	}
-	if len(guesses) >= maxAddresses {
-		guesses = map[string]*guess{}
-	}
 }

@@ -28,7 +28,7 @@ func Query(r *http.Request) url.Values {
 func Next(s *Settings, r *http.Request, text string) string {
 	if text == "" || len(text) > maxNext ||
 		text[0] == '#' || // guard: a place on the page that leads on leads back to it
-		isOdd(text) { // guard: nobody is led to what browsers take for another site
+		strings.IndexFunc(text, isOdd) >= 0 { // guard: nobody is led to what browsers take for another site
 		return ""
 	}
 	u, err := url.Parse(text)
@@ -105,12 +105,8 @@ func RenewalAddress(s *Settings, r *http.Request) string {
 	return Address(s, r) + "?renew=1&next=" + url.QueryEscape(page)
 }
 
-// isOdd reports bytes that browsers drop, or take for a slash.
-func isOdd(text string) bool {
-	return strings.IndexFunc(text, isOddRune) >= 0
-}
-
-func isOddRune(r rune) bool {
+// isOdd reports characters that browsers drop, or take for a slash.
+func isOdd(r rune) bool {
 	return r <= ' ' || r == '\\' || r >= 0x7f
 }
 

@@ -18,20 +18,14 @@ var (
 // Compile is regexp.MustCompile, the same expression for the same text.
 func Compile(text string) *regexp.Regexp {
 	mutex.Lock()
+	defer mutex.Unlock()
 	compiled := known[text]
-	mutex.Unlock()
 	if compiled == nil {
 		compiled = regexp.MustCompile(text)
-		keep(text, compiled)
+		if len(known) >= maxKnown {
+			known = map[string]*regexp.Regexp{}
+		}
+		known[text] = compiled
 	}
 	return compiled
-}
-
-func keep(text string, compiled *regexp.Regexp) {
-	mutex.Lock()
-	defer mutex.Unlock()
-	if len(known) >= maxKnown {
-		known = map[string]*regexp.Regexp{}
-	}
-	known[text] = compiled
 }

@@ -26,16 +26,6 @@ func checkPairing(top *option.Section, p *Policy) {
 	if len(p.Keys) > 0 && !key.HasShared(p.Keys) {
 		top.Problem("pairing", "needs a shared secret to make tokens with, and all keys are public ones: add one with `secretFile`")
 	}
-	checkCookie(top, p)
-	for _, rule := range p.Rules {
-		if strings.HasPrefix(strings.ToLower(rule.Prefix)+"/", strings.ToLower(p.Pairing.Path)) {
-			top.Problem("pairing.path", "is where a prefix of `paths` begins: choose another path, or take the prefix out")
-		}
-	}
-	checkSample(top, p)
-}
-
-func checkCookie(top *option.Section, p *Policy) {
 	name := p.Locations.Cookie
 	if name == "" {
 		top.Problem("pairing", "needs `token.cookie`, which is empty: a browser keeps its token nowhere else")
@@ -43,6 +33,12 @@ func checkCookie(top *option.Section, p *Policy) {
 	if strings.HasPrefix(strings.ToLower(name), "__host-") && p.Pairing.Domain != "" {
 		top.Problem("pairing.domain", "does not go with the cookie's name, which begins with __Host-: browsers keep such a cookie for one host alone; name it otherwise in token.cookie")
 	}
+	for _, rule := range p.Rules {
+		if strings.HasPrefix(strings.ToLower(rule.Prefix)+"/", strings.ToLower(p.Pairing.Path)) {
+			top.Problem("pairing.path", "is where a prefix of `paths` begins: choose another path, or take the prefix out")
+		}
+	}
+	checkSample(top, p)
 }
 
 // checkSample makes a token and judges it by the middleware's own rules.

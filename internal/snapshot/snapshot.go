@@ -125,24 +125,22 @@ func NewKeeper(name string, sources *Sources, c *cache.Cache, observer func(*Sna
 func Begin(k *Keeper) {
 	now := time.Now()
 	look := refresh(k, nil, now)
-	if look != nil {
-		source.Wait([]context.Context{look}, startDeadline(now))
+	if look == nil {
+		return
 	}
+	startMutex.Lock()
+	if started.IsZero() || now.Sub(started) > startWindow {
+		started = now
+	}
+	until := started.Add(startLimit)
+	startMutex.Unlock()
+	source.Wait([]context.Context{look}, until)
 }
 
 var (
 	startMutex sync.Mutex
 	started    time.Time // when the first of a configuration's middlewares had to wait
 )
-
-func startDeadline(now time.Time) time.Time {
-	startMutex.Lock()
-	defer startMutex.Unlock()
-	if started.IsZero() || now.Sub(started) > startWindow {
-		started = now
-	}
-	return started.Add(startLimit)
-}
 
 // Now returns the world as it is, or as it was at most `refresh` and a second ago.
 func Now(k *Keeper) *Snapshot {
@@ -182,9 +180,13 @@ func refresh(k *Keeper, before *Snapshot, at time.Time) context.Context {
 		k.mutex.Unlock()
 		return under
 	}
-	// It goes on before anybody can see that there is a look to wait for.
+	// The snapshot before goes on for as long as a look may take, before anybody can see that
+	// there is one to wait for.
 	if before != nil && before.Ready && !before.isOver && at.Before(before.End.Add(grace)) {
-		k.last.Store(goOn(before))
+		over := *before
+		over.End = before.End.Add(grace)
+		over.isOver = true
+		k.last.Store(&over)
 	}
 	ctx, finished := context.WithCancel(context.Background())
 	k.look = ctx
@@ -194,14 +196,6 @@ func refresh(k *Keeper, before *Snapshot, at time.Time) context.Context {
 		return nil
 	}
 	return ctx
-}
-
-// goOn is the snapshot before, for as long as a look may take.
-func goOn(before *Snapshot) *Snapshot {
-	s := *before
-	s.End = before.End.Add(grace)
-	s.isOver = true
-	return &s
 }
 
 // look has all sources read at once, and reports whether there is a new snapshot. What
@@ -256,27 +250,20 @@ func renew(k *Keeper, at time.Time) {
 	s.Version = 1
 	s.Sets = &Sets{}
 	if before != nil {
-		compare(s, before, k.sources.Forgets)
+		s.World = before.World
+		s.Version = before.Version + 1
+		if !isSame(before, s) {
+			s.World++
+		} else if !k.sources.Forgets {
+			s.Version = before.Version
+			s.Sets = before.Sets
+		}
 	}
 	s.IsTurned = cache.IsWaiting(k.cache)
 	s.IsOrdinary = s.Ready && !s.IsTurned
 	k.last.Store(s)
 	cache.Renew(k.cache, s.Version, s.End.Add(grace))
 	arm(k, s)
-}
-
-// compare counts what has changed since the snapshot before.
-func compare(s, before *Snapshot, forgets bool) {
-	s.World = before.World + 1
-	s.Version = before.Version + 1
-	if !isSame(before, s) {
-		return
-	}
-	s.World = before.World
-	if !forgets {
-		s.Version = before.Version
-		s.Sets = before.Sets
-	}
 }
 
 // isSame reports whether the same keys and terminals are good in both, and the same rules

@@ -62,7 +62,12 @@ func tick(k *Keeper) {
 	s := lookAgain(k)
 	need := k.observer(s)
 	if need == Retired || need == Nothing && isIdle(k) {
-		stop(k)
+		// The next look is left to the next request.
+		k.mutex.Lock()
+		k.running = false
+		k.turned = time.Time{}
+		cache.Drop(k.cache)
+		k.mutex.Unlock()
 		return
 	}
 	again(k, untilEnd(s))
@@ -113,13 +118,4 @@ func isIdle(k *Keeper) bool {
 	// A look that has ended meanwhile must not be undone: it says so itself.
 	k.last.CompareAndSwap(before, &turned)
 	return false
-}
-
-// stop leaves the next look to the next request.
-func stop(k *Keeper) {
-	k.mutex.Lock()
-	defer k.mutex.Unlock()
-	k.running = false
-	k.turned = time.Time{}
-	cache.Drop(k.cache)
 }

@@ -31,7 +31,8 @@ func lookAtFile(s *Source) {
 	s.mutex.Unlock()
 
 	info, problem := stat(s.path, s.limit)
-	isSame := problem == "" && before != nil && isUnchanged(before, info)
+	isSame := problem == "" && before != nil &&
+		os.SameFile(before, info) && before.ModTime().Equal(info.ModTime()) && before.Size() == info.Size()
 	if problem == "" && !isSame && s.limit > maxShort && info.Size() > maxAtOnce {
 		readBeside(s, info, now)
 		return
@@ -93,10 +94,6 @@ func stat(path string, limit int) (os.FileInfo, string) {
 		return nil, tooLarge(limit)
 	}
 	return info, ""
-}
-
-func isUnchanged(before, info os.FileInfo) bool {
-	return os.SameFile(before, info) && before.ModTime().Equal(info.ModTime()) && before.Size() == info.Size()
 }
 
 // readFile reads a file whose size is known, so that it is held once.

@@ -47,12 +47,6 @@ var word = regexp.MustCompile(`^(?:[a-z0-9._-]*|[A-Z0-9._-]*|.{0,12})$`)
 // base64Only is text that may be a secret in base64.
 var base64Only = regexp.MustCompile(`^[A-Za-z0-9+/]{32,}=*$`)
 
-// isRandom reports whether a path could be 32 bytes in base64 that have a slash here and there.
-func isRandom(path string) bool {
-	return base64Only.MatchString(path) && strings.ContainsAny(path, "+0123456789") &&
-		strings.ToLower(path) != path && strings.ToUpper(path) != path
-}
-
 // shown is how a path stands in the log. A secret in its place must not come back there.
 func shown(path string) string {
 	if len(path) < 32 {
@@ -71,7 +65,9 @@ func shown(path string) string {
 		return path
 	}
 	hidden := "a file (its path of " + strconv.Itoa(len(path)) + " characters is not shown, it may be a secret that stands in the place of a path)"
-	if isRandom(path) {
+	// It could be 32 bytes in base64 that have a slash here and there.
+	if base64Only.MatchString(path) && strings.ContainsAny(path, "+0123456789") &&
+		strings.ToLower(path) != path && strings.ToUpper(path) != path {
 		return hidden
 	}
 	for _, part := range strings.Split(path, "/") {

@@ -24,22 +24,18 @@ const (
 	maxRedirects = 3
 )
 
-var client = newClient()
-
-// newClient asks for no compression: a few bytes of it could make a whole limit's worth.
-func newClient() *http.Client {
-	return &http.Client{
-		Timeout:       requestTimeout,
-		CheckRedirect: checkRedirect,
-		Transport: &http.Transport{
-			Proxy:                  http.ProxyFromEnvironment,
-			DisableCompression:     true,
-			ForceAttemptHTTP2:      true,
-			MaxIdleConnsPerHost:    1,
-			IdleConnTimeout:        90 * time.Second,
-			MaxResponseHeaderBytes: 64 << 10,
-		},
-	}
+// client asks for no compression: a few bytes of it could make a whole limit's worth.
+var client = &http.Client{
+	Timeout:       requestTimeout,
+	CheckRedirect: checkRedirect,
+	Transport: &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		DisableCompression:     true,
+		ForceAttemptHTTP2:      true,
+		MaxIdleConnsPerHost:    1,
+		IdleConnTimeout:        90 * time.Second,
+		MaxResponseHeaderBytes: 64 << 10,
+	},
 }
 
 // What redirects may be followed no further; the words stand in the log.
@@ -77,30 +73,25 @@ func lookAtURL(s *Source, refresh time.Duration) {
 func Again(sources []*Source) bool {
 	var asked []*Source
 	isAny := false
+	now := time.Now()
 	for _, s := range sources {
-		if s.address != "" {
-			isAny = true
-			if force(s) {
-				asked = append(asked, s)
-			}
+		if s.address == "" {
+			continue
 		}
+		isAny = true
+		s.mutex.Lock()
+		if s.lastForced.IsZero() || now.Sub(s.lastForced) >= forcedInterval {
+			s.lastForced = now
+			s.next = now
+			s.forced = true
+		}
+		if s.forced {
+			asked = append(asked, s)
+		}
+		s.mutex.Unlock()
 	}
 	WaitAgain(Look(asked, 0))
 	return isAny
-}
-
-// force has the next look ask, at most once in 30 s, and reports whether there is anything to
-// wait for, whoever made it ask.
-func force(s *Source) bool {
-	now := time.Now()
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	if s.lastForced.IsZero() || now.Sub(s.lastForced) >= forcedInterval {
-		s.lastForced = now
-		s.next = now
-		s.forced = true
-	}
-	return s.forced
 }
 
 // fetchBeside fetches on a goroutine of its own, where a panic would end Traefik. Under

@@ -94,12 +94,17 @@ func accepted(value interface{}) ([]string, string) {
 	return values, ""
 }
 
-func isRounded(value interface{}) bool {
-	members, ok := value.([]interface{})
+// members are those of a list, or the value alone.
+func members(value interface{}) []interface{} {
+	list, ok := value.([]interface{})
 	if !ok {
-		members = []interface{}{value}
+		return []interface{}{value}
 	}
-	for _, member := range members {
+	return list
+}
+
+func isRounded(value interface{}) bool {
+	for _, member := range members(value) {
 		f, ok := member.(float64)
 		if ok && (f >= 1e15 || f <= -1e15) {
 			return true
@@ -147,11 +152,7 @@ func Claim(claims map[string]interface{}, path string) (interface{}, bool) {
 }
 
 func has(value interface{}, accepted []string) bool {
-	members, ok := value.([]interface{})
-	if !ok {
-		members = []interface{}{value}
-	}
-	for _, member := range members {
+	for _, member := range members(value) {
 		text, ok := ClaimText(member)
 		if !ok {
 			continue

@@ -525,12 +525,8 @@ func isNobody(audience interface{}) bool {
 }
 
 func isAmong(audience interface{}, accepted []string) bool {
-	members, ok := audience.([]interface{})
-	if !ok {
-		members = []interface{}{audience}
-	}
 	found := false
-	for _, member := range members {
+	for _, member := range members(audience) {
 		text, ok := member.(string)
 		if !ok {
 			return false

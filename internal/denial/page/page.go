@@ -116,6 +116,10 @@ func fill(t texts, page string, d *Data) string {
 		host = html.EscapeString(d.Host)
 		site = apart(d.Host)
 	}
+	base := ""
+	if d.Base != "" { // on this host, whatever a client says
+		base = "/" + strings.TrimLeft(d.Base, `/\`)
+	}
 	app := t["anotherApp"]
 	if d.InApp != OtherApp {
 		app = apart(d.InApp)
@@ -126,7 +130,7 @@ func fill(t texts, page string, d *Data) string {
 		"{terminal}", apart(d.Terminal), "{user}", apart(d.User), "{paired}", apart(d.Paired),
 		"{since}", date(t, d.Since),
 		"{contact}", contact(d.Contact),
-		"{base}", html.EscapeString(base(d)),
+		"{base}", html.EscapeString(base),
 		"{code}", html.EscapeString(d.Code), "{next}", html.EscapeString(d.Next),
 		"{pairURL}", html.EscapeString(d.PairURL),
 	).Replace(page)
@@ -137,14 +141,6 @@ func fill(t texts, page string, d *Data) string {
 func apart(text string) string {
 	escaped := html.EscapeString(text) // guard: what comes from outside is escaped in a page
 	return "<bdi>" + escaped + "</bdi>"
-}
-
-// base is where the own pages are: on this host, whatever a client says.
-func base(d *Data) string {
-	if d.Base == "" {
-		return ""
-	}
-	return "/" + strings.TrimLeft(d.Base, `/\`)
 }
 
 func date(t texts, seconds int64) string {
