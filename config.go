@@ -367,7 +367,11 @@ func options(config *Config, report *option.Report) map[string]interface{} {
 	}
 	for _, name := range option.Names(config.Unknown) {
 		value := config.Unknown[name]
-		if isField(all, name) {
+		isField := false
+		for field := range all {
+			isField = isField || strings.EqualFold(field, name)
+		}
+		if isField {
 			report.Add(name, "is given twice, in different case: keep one")
 			continue
 		}
@@ -378,13 +382,4 @@ func options(config *Config, report *option.Report) map[string]interface{} {
 		all[name] = value
 	}
 	return all
-}
-
-func isField(all map[string]interface{}, name string) bool {
-	for field := range all {
-		if strings.EqualFold(field, name) {
-			return true
-		}
-	}
-	return false
 }

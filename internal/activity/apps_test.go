@@ -13,7 +13,7 @@ func Fresh(t *testing.T) {
 		mutex.Lock()
 		underWay := calls
 		if underWay == 0 {
-			apps, anonymous, swept, troubles = map[string]*app{}, 0, time.Time{}, map[string]*trouble{}
+			apps, anonymous, swept, troubles = map[string]*app{}, 0, time.Time{}, map[string]time.Time{}
 		}
 		mutex.Unlock()
 		if underWay == 0 {

@@ -9,13 +9,9 @@ import (
 // calm is how long a receiver must have been well before a further line says that it is not.
 const calm = time.Minute
 
-// trouble is a receiver that does not answer as it should.
-type trouble struct {
-	well time.Time // since when it answers again; zero: it does not
-}
-
-// troubles are by the receivers' addresses, which the operator has named.
-var troubles = map[string]*trouble{}
+// troubles are the receivers that did not answer as they should, by their addresses, which the
+// operator has named: since when each answers again; zero: it does not.
+var troubles = map[string]time.Time{}
 
 // note writes a line where a receiver ceases to answer. One that comes and goes under load
 // makes no further lines.
@@ -25,25 +21,18 @@ func note(address, problem string, now time.Time) {
 	}
 }
 
-func isNews(address string, bad bool, now time.Time) bool {
+func isNews(address string, isBad bool, now time.Time) bool {
 	mutex.Lock()
 	defer mutex.Unlock()
-	t := troubles[address]
-	if t == nil {
-		if bad {
-			troubles[address] = &trouble{}
-		}
-		return bad
-	}
+	well, isKnown := troubles[address]
+	isCalm := !isKnown || !well.IsZero() && now.Sub(well) >= calm
 	switch {
-	case !bad && t.well.IsZero():
-		t.well = now
-	case !bad && now.Sub(t.well) >= calm:
+	case isBad:
+		troubles[address] = time.Time{}
+	case isCalm:
 		delete(troubles, address)
-	case bad && !t.well.IsZero():
-		isLong := now.Sub(t.well) >= calm
-		t.well = time.Time{}
-		return isLong
+	case well.IsZero():
+		troubles[address] = now
 	}
-	return false
+	return isBad && isCalm
 }

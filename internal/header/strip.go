@@ -41,26 +41,19 @@ var (
 	rewrites = oneOf(rewriting)
 )
 
-// oneOf matches the folded names of a list, and reads no further than it must; nil: there are
-// none. Group 1 is a whole name, or else group 2 what its family begins with.
+// oneOf matches the folded names of a list, of a family up to its asterisk; nil: there are none.
 func oneOf(names []string) *regexp.Regexp {
 	if len(names) == 0 {
 		return nil
 	}
-	var whole, begin []string
-	for _, name := range names {
-		if strings.HasSuffix(name, "*") {
-			begin = append(begin, regexp.QuoteMeta(strings.TrimSuffix(name, "*")))
-		} else {
-			whole = append(whole, regexp.QuoteMeta(name))
-		}
-	}
 	var patterns []string
-	if whole != nil {
-		patterns = append(patterns, "("+strings.Join(whole, "|")+")$")
-	}
-	if begin != nil {
-		patterns = append(patterns, "("+strings.Join(begin, "|")+")")
+	for _, name := range names {
+		begin, isFamily := strings.CutSuffix(name, "*")
+		one := regexp.QuoteMeta(begin)
+		if !isFamily {
+			one += "$"
+		}
+		patterns = append(patterns, one)
 	}
 	return pattern.Compile("^(?:" + strings.Join(patterns, "|") + ")")
 }
@@ -223,13 +216,9 @@ var told sync.Map
 // tell says once in the log that a header that a middleware in front may have set was
 // taken out. Of a family, which a client can name as it likes, only the family is told.
 func tell(folded string) {
-	found := identity.FindStringSubmatch(folded)
-	if len(found) < 3 {
-		return
-	}
-	known := found[1]
-	if known == "" {
-		known = found[2] + "*"
+	known := identity.FindString(folded)
+	if known != folded {
+		known += "*"
 	}
 	_, before := told.LoadOrStore(known, true)
 	if !before {

@@ -24,15 +24,12 @@ func addCodes(r *Registry, t *Terminal) {
 	if r.codes == nil {
 		r.codes = map[string]*Terminal{}
 	}
-	r.codes[watch] = t
-	addCode(r, t, members["link"])
-	addCode(r, t, members["code"])
-}
-
-func addCode(r *Registry, t *Terminal, value interface{}) {
-	mac, ok := value.(string)
-	if ok && mac != "" {
-		r.codes[mac] = t
+	link, _ := members["link"].(string)
+	code, _ := members["code"].(string)
+	for _, mac := range []string{watch, link, code} {
+		if mac != "" {
+			r.codes[mac] = t
+		}
 	}
 }
 

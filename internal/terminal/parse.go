@@ -52,12 +52,12 @@ func Parse(content []byte) (interface{}, string) {
 func index(content []byte, list []*Terminal) (interface{}, string) {
 	r := &Registry{byID: make(map[string]*Terminal, len(list))}
 	for i, t := range list {
-		if t == nil {
-			return nil, withoutID(content, i)
+		id := ""
+		if t != nil {
+			id = strings.TrimSpace(t.ID)
 		}
-		id := strings.TrimSpace(t.ID)
 		if id == "" {
-			return nil, withoutID(content, i)
+			return nil, "has a terminal without an id, or with one that is not text: number " + strconv.Itoa(i+1) + " (line " + lineOf(content, i) + ")"
 		}
 		t.ID = id
 		t.Name = strings.TrimSpace(t.Name)
@@ -83,20 +83,23 @@ func noList(content []byte) string {
 	if len(start) == 0 {
 		return notList + "it is empty (a list with nobody in it is [])"
 	}
-	line := lineAt(content, len(content)-len(start))
+	what := ""
 	switch {
-	case start[0] == '{' && !isObject(start):
-		return flawIn(content, json.Unmarshal(content, &struct{}{}))
+	case start[0] == '[':
+		return ""
 	case start[0] == '{':
-		return notList + "line " + line + " begins an object: write [ before it and ] after it, if it is a terminal"
+		if !isObject(start) {
+			return flawIn(content, json.Unmarshal(content, &struct{}{}))
+		}
+		what = " begins an object: write [ before it and ] after it, if it is a terminal"
 	case start[0] == '<':
 		return notList + "it is a page, such as an error's or a login's"
 	case isComment(start[0]):
-		return notList + "line " + line + " is a comment, which JSON does not have: take it out"
-	case start[0] != '[':
-		return notList + "line " + line + " does not begin with [ (YAML and other formats are not read)"
+		what = " is a comment, which JSON does not have: take it out"
+	default:
+		what = " does not begin with [ (YAML and other formats are not read)"
 	}
-	return ""
+	return notList + "line " + lineAt(content, len(content)-len(start)) + what
 }
 
 // isObject reports whether a content that begins as an object has a whole one there.
@@ -129,21 +132,22 @@ func noJSON(content []byte, flaw *json.SyntaxError) string {
 	where := "line " + lineAt(content, at)
 	before := bytes.TrimRight(content[:at], " \t\r\n")
 	c := content[at]
+	what := " is no JSON: a quote, a comma or a bracket is missing there or before, or one is too many"
 	switch {
 	case strings.HasPrefix(flaw.Error(), "unexpected end"):
 		return notList + "it ends in " + where + ", before it is complete (it may have been written by half)"
 	case isComment(c):
-		return notList + where + " has a comment, which JSON does not have: take it out"
+		what = " has a comment, which JSON does not have: take it out"
 	case (c == ']' || c == '}') && bytes.HasSuffix(before, []byte(",")):
-		return notList + where + " closes a bracket after a comma: take out the comma, which stands between entries only"
+		what = " closes a bracket after a comma: take out the comma, which stands between entries only"
 	case c == '\'':
-		return notList + where + " has text in single quotes: JSON's are double ones"
+		what = " has text in single quotes: JSON's are double ones"
 	case strings.HasSuffix(flaw.Error(), "exceeded max depth"):
-		return notList + where + " has more brackets in each other than any list"
+		what = " has more brackets in each other than any list"
 	case strings.HasSuffix(flaw.Error(), "after top-level value"):
-		return notList + where + " goes on after the list has ended"
+		what = " goes on after the list has ended"
 	}
-	return notList + where + " is no JSON: a quote, a comma or a bracket is missing there or before, or one is too many"
+	return notList + where + what
 }
 
 // wrongEntry says what an entry is that is not as it should be.
@@ -173,10 +177,6 @@ func kindOf(value string) string {
 		return "an object"
 	}
 	return "a " + word
-}
-
-func withoutID(content []byte, i int) string {
-	return "has a terminal without an id, or with one that is not text: number " + strconv.Itoa(i+1) + " (line " + lineOf(content, i) + ")"
 }
 
 // twice says which entries have one id.
