@@ -16,19 +16,12 @@ func newLetters() *strings.Replacer {
 	pairs := strings.Fields("ı i İ i ß ss ẞ ss ﬀ ff ﬁ fi ﬂ fl ﬃ ffi ﬄ ffl ﬅ st ﬆ st")
 	// PHP's urldecode, and what else takes a path for a query.
 	pairs = append(pairs, "+", " ")
-	// What HFS+ and ext4 pass over in names (CVE-2014-9390).
-	for _, r := range "\u00ad\u034f\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e" +
-		"\u2060\u2061\u2062\u2063\u2064\u206a\u206b\u206c\u206d\u206e\u206f\ufe0e\ufe0f\ufeff" {
-		pairs = append(pairs, string(r), "")
-	}
-	// Full-width forms, where an app normalises names (NFKC).
-	for r := '!'; r <= '~'; r++ {
-		folded := string(r)
-		if r == '+' {
-			folded = " "
-		}
-		pairs = append(pairs, string(r+'！'-'!'), folded)
-	}
+	// What HFS+ and ext4 pass over in names (CVE-2014-9390): each becomes nothing.
+	const invisible = "\u00ad\u034f\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e" +
+		"\u2060\u2061\u2062\u2063\u2064\u206a\u206b\u206c\u206d\u206e\u206f\ufe0e\ufe0f\ufeff"
+	pairs = append(pairs, strings.Split(strings.Join(strings.Split(invisible, ""), "||")+"|", "|")...)
+	// Full-width forms, where an app normalises names (NFKC), each in front of the usual one.
+	pairs = append(pairs, strings.Split("！!＂\"＃#＄$％%＆&＇'（(）)＊*＋ ，,－-．.／/０0１1２2３3４4５5６6７7８8９9：:；;＜<＝=＞>？?＠@ＡAＢBＣCＤDＥEＦFＧGＨHＩIＪJＫKＬLＭMＮNＯOＰPＱQＲRＳSＴTＵUＶVＷWＸXＹYＺZ［[＼\\］]＾^＿_｀`ａaｂbｃcｄdｅeｆfｇgｈhｉiｊjｋkｌlｍmｎnｏoｐpｑqｒrｓsｔtｕuｖvｗwｘxｙyｚz｛{｜|｝}～~", "")...)
 	return strings.NewReplacer(pairs...)
 }
 

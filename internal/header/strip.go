@@ -82,7 +82,7 @@ func ReadStrip(top *option.Section, known Reading) *Strip {
 	for _, name := range known.Injected {
 		ours[Fold(name)] = true
 	}
-	tokens := foldAll(setOf(strings.Join(known.Tokens, " ")))
+	tokens := foldAll(strings.Join(known.Tokens, " "))
 	var more, less []string
 	for _, text := range texts {
 		e := readEntry(text)

@@ -26,15 +26,7 @@ func Error(text string) {
 
 // controls are what, in text from files and servers, could make a line of its own or a
 // terminal's command.
-var controls = newControls()
-
-func newControls() *strings.Replacer {
-	pairs := []string{"\x7f", " "}
-	for c := 0; c < ' '; c++ {
-		pairs = append(pairs, string([]byte{byte(c)}), " ")
-	}
-	return strings.NewReplacer(pairs...)
-}
+var controls = strings.NewReplacer(strings.Split("\x00 \x01 \x02 \x03 \x04 \x05 \x06 \x07 \x08 \x09 \x0a \x0b \x0c \x0d \x0e \x0f \x10 \x11 \x12 \x13 \x14 \x15 \x16 \x17 \x18 \x19 \x1a \x1b \x1c \x1d \x1e \x1f \x7f ", "")...)
 
 // DenialPrefix is how the lines begin that Denied writes of a middleware.
 func DenialPrefix(name string) string {
