@@ -29,8 +29,9 @@ func verifyPublic(k *Key, signed, signature string) bool {
 	_, _ = io.WriteString(digest, signed)
 	sum := digest.Sum(nil)
 	switch k.Algorithm[:2] {
-	case "ES":
-		return verifyES(k.ecdsa, sum, made)
+	case "ES": // RFC 7518 §3.4: two numbers, each as long as the curve's.
+		size := (k.ecdsa.Curve.Params().BitSize + 7) / 8
+		return len(made) == 2*size && ecdsa.Verify(k.ecdsa, sum, new(big.Int).SetBytes(made[:size]), new(big.Int).SetBytes(made[size:]))
 	case "RS": // RFC 7518 §3.3
 		return rsa.VerifyPKCS1v15(k.rsa, h, sum, made) == nil
 	case "PS": // RFC 7518 §3.5
@@ -41,12 +42,6 @@ func verifyPublic(k *Key, signed, signature string) bool {
 
 // digests are the hashes by the end of the algorithm's name.
 var digests = map[string]crypto.Hash{"256": crypto.SHA256, "384": crypto.SHA384, "512": crypto.SHA512}
-
-// verifyES verifies by RFC 7518 §3.4: two numbers, each as long as the curve's.
-func verifyES(public *ecdsa.PublicKey, sum, made []byte) bool {
-	size := (public.Curve.Params().BitSize + 7) / 8
-	return len(made) == 2*size && ecdsa.Verify(public, sum, new(big.Int).SetBytes(made[:size]), new(big.Int).SetBytes(made[size:]))
-}
 
 var salt = &rsa.PSSOptions{
 	SaltLength: rsa.PSSSaltLengthEqualsHash, // guard: PSS salts are as long as the hash

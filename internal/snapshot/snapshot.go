@@ -293,21 +293,17 @@ func read(k *Keeper, at time.Time) *Snapshot {
 		Outdated: from.IsOutdated != nil && from.IsOutdated(),
 	}
 	s.Ready = len(keys) > 0 && s.Registry != nil && !s.Outdated
-	s.End = endOf(s, time.Now(), from.Refresh, isReading)
-	return s
-}
-
-// endOf is when to look again: soon where something is missing or still being read, and
-// not at once where the look has taken as long as a period.
-func endOf(s *Snapshot, now time.Time, refresh time.Duration, isReading bool) time.Time {
-	soon := now.Add(missingInterval)
-	if refresh < missingInterval {
-		soon = now.Add(refresh)
+	// It is looked at again soon where something is missing or still being read, and not at once
+	// where the look has taken as long as a period.
+	pause := missingInterval
+	if from.Refresh < pause {
+		pause = from.Refresh
 	}
+	soon := time.Now().Add(pause)
 	if isReading || !s.Complete || !s.Ready || s.End.Before(soon) {
-		return soon
+		s.End = soon
 	}
-	return s.End
+	return s
 }
 
 // Last is the newest snapshot; nil: there is none.

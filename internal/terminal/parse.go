@@ -88,7 +88,8 @@ func noList(content []byte) string {
 	case start[0] == '[':
 		return ""
 	case start[0] == '{':
-		if !isObject(start) {
+		var first json.RawMessage
+		if json.NewDecoder(bytes.NewReader(start)).Decode(&first) != nil { // It is not a whole one.
 			return flawIn(content, json.Unmarshal(content, &struct{}{}))
 		}
 		what = " begins an object: write [ before it and ] after it, if it is a terminal"
@@ -100,13 +101,6 @@ func noList(content []byte) string {
 		what = " does not begin with [ (YAML and other formats are not read)"
 	}
 	return notList + "line " + lineAt(content, len(content)-len(start)) + what
-}
-
-// isObject reports whether a content that begins as an object has a whole one there.
-func isObject(content []byte) bool {
-	var first json.RawMessage
-	err := json.NewDecoder(bytes.NewReader(content)).Decode(&first)
-	return err == nil
 }
 
 func isComment(c byte) bool {

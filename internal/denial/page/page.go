@@ -5,6 +5,7 @@ package page
 
 import (
 	"html"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -80,23 +81,20 @@ func Write(w http.ResponseWriter, r *http.Request, status int, name Name, d *Dat
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Add("Vary", "Accept-Language")
 	w.WriteHeader(status)
-	if r.Method != "HEAD" {
-		_, _ = w.Write([]byte(document(t, name, d)))
+	if r.Method == "HEAD" {
+		return
 	}
-}
-
-// document is a whole page. Everything that is not ours is filled in at the end, in one go:
-// so nothing of it is taken for one of the places to fill.
-func document(t texts, name Name, d *Data) string {
 	title := strings.ReplaceAll(t[string(name)+".title"], "{site}", "{host}")
-	return `<!doctype html>
-<html lang="` + t["tag"] + head + fill(t, `<title>`+title+`</title>
+	// Everything that is not ours is filled in at the end, in one go: so nothing of it is taken
+	// for one of the places to fill.
+	_, _ = io.WriteString(w, `<!doctype html>
+<html lang="`+t["tag"]+head+fill(t, `<title>`+title+`</title>
 </head>
 <body>
 <main>
 `+emblem+content(t, name, d)+`</body>
 </html>
-`, d)
+`, d))
 }
 
 // head is all before a title that has nothing to fill.
