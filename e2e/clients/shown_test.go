@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -147,5 +149,36 @@ func TestTable(t *testing.T) {
 	}
 	if lines := strings.Split(table, "\n"); len(lines) != 6 || lines[2] != "| davx5 | Radicale | ✓ | | | |" {
 		t.Errorf("it is\n%s", table)
+	}
+}
+
+// TestWords: what docs/apps.md says that refused programs say is what the tests of this package want them to say.
+func TestWords(t *testing.T) {
+	page, err := os.ReadFile(appsPage)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(page), "\n### What they say when they are refused\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	files, err := filepath.Glob("*_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	wanted := ""
+	for _, file := range files {
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		wanted += string(source)
+	}
+	words := regexp.MustCompile("“([^”]+)”").FindAllStringSubmatch(section, -1)
+	for _, word := range words {
+		if !strings.Contains(wanted, word[1]) {
+			t.Errorf("no test wants a program to say %q", word[1])
+		}
+	}
+	if len(words) < 8 {
+		t.Errorf("found only %q", words)
 	}
 }
