@@ -141,6 +141,15 @@ func TestAlerts(t *testing.T) {
 		reload(t, good)
 		firing(t, 30*time.Second, http.StatusOK)
 	})
+	t.Run("the page's command finds all of them", func(t *testing.T) {
+		program.Need(t, "jq", "jq")
+		out, err := exec.CommandContext(t.Context(), "sh", "-euc", strings.ReplaceAll(block(t, "Alerts", "sh", "jq"), "/var/log/traefik/traefik.log", log)).CombinedOutput()
+		for _, line := range []string{list + " is not a JSON list", list + " is in order again", "auth@file is misconfigured", " app@file plugin: unknown plugin type: ptlaut\n"} {
+			if err != nil || !strings.Contains(string(out), line) {
+				t.Errorf("%v, and no %q in\n%s", err, line, out)
+			}
+		}
+	})
 	t.Run("a Traefik that has ended is told", func(t *testing.T) {
 		proxy.Stop()
 		poll.Until(t, 30*time.Second, func() string {
