@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/getportal/ptlauth/cmd/client"
 	"github.com/getportal/ptlauth/e2e/program"
 )
 
@@ -15,6 +16,7 @@ func TestRclone(t *testing.T) {
 	program.Need(t, "rclone", "rclone")
 	apache := startApache(t)
 	h := newHousehold(t, map[string]app{"files": {addr: apache.files, options: everyWay}})
+	h.letIn(t, "files", "another's", "bob")
 	h.inEachWay(t, "files", "WebDAV", "rclone", func(t *testing.T, d *desktop) {
 		d.write(t, "letters/letter.txt", "Dear Bob")
 		folder := strings.ReplaceAll(d.name, " ", "-")
@@ -28,6 +30,11 @@ func TestRclone(t *testing.T) {
 		d.run(t, 0, "rclone copy site:"+folder+" back")
 		if got := grep(t, filepath.Join(d.home, "back"), "Dear Bob"); len(got) != 1 {
 			t.Errorf("what comes back is %q", got)
+		}
+		bob := h.newDesktop(t, "files", "another's", d.site)
+		bob.have(t, h.typed(t, "files", bob.name, "rclone", d.typed.Way, d.site))
+		if said := bob.run(t, 0, d.then()); said != "" {
+			t.Errorf("to bob, rclone lists %q", said)
 		}
 		d.refused(t, -1, d.then()+" --retries=1 --low-level-retries=1", "401 Unauthorized")
 	})
@@ -63,6 +70,21 @@ func (d *desktop) cadaver(t *testing.T) *program.Screen {
 		screen.Type(t, "y\n")
 	}
 	return screen
+}
+
+// TestLitmus asks all that a WebDAV server is asked, with what ptl has printed: methods, locks, properties, copies, and
+// bodies that wait for 100 Continue.
+func TestLitmus(t *testing.T) {
+	litmus := program.Need(t, "litmus", "litmus")
+	apache := startApache(t)
+	h := newHousehold(t, map[string]app{"files": {addr: apache.files, options: everyWay}})
+	h.letIn(t, "files", "litmus", "ada")
+	d := h.newDesktop(t, "files", "litmus", h.url("files", "http"))
+	d.have(t, h.typed(t, "files", "litmus", "password", client.Basic, d.site))
+	said := d.run(t, 0, strings.Join([]string{litmus, d.typed.Fields[0].Value, d.typed.Fields[1].Value, d.typed.Fields[2].Value}, " "))
+	if strings.Count(said, " 0 failed") != 5 || strings.Contains(said, "FAIL") {
+		t.Errorf("litmus says\n%s", said)
+	}
 }
 
 // grep are the files in a folder that hold a text, by their paths in it.
