@@ -31,6 +31,10 @@ func TestRclone(t *testing.T) {
 		if got := grep(t, filepath.Join(d.home, "back"), "Dear Bob"); len(got) != 1 {
 			t.Errorf("what comes back is %q", got)
 		}
+		d.run(t, 0, "rclone moveto site:"+folder+"/letter.txt site:"+folder+"/sent.txt")
+		if got := apache.read(t, "files/ada/"+folder+"/sent.txt"); got != "Dear Bob" {
+			t.Errorf("under its new name it is %q", got)
+		}
 		bob := h.newDesktop(t, "files", "another's", d.site)
 		bob.have(t, h.typed(t, "files", bob.name, "rclone", d.typed.Way, d.site))
 		if said := bob.run(t, 0, d.then()); said != "" {
