@@ -169,7 +169,7 @@ func denySlow(g *gate, w http.ResponseWriter, r *http.Request, o *outcome) {
 	}
 	journal.Denial(g.denialPrefix, v.Status, r, v.LogReason)
 	switch {
-	case mayAsk(g, r, o):
+	case g.policy.Locations.Basic && mayAsk(r, o):
 		denial.Ask(w, r, v.ErrorCode)
 	case v.Status == http.StatusUnauthorized && g.policy.Login != nil && sendToLogin(g, w, r):
 	case denial.IsNavigation(r):
@@ -179,9 +179,9 @@ func denySlow(g *gate, w http.ResponseWriter, r *http.Request, o *outcome) {
 	}
 }
 
-// mayAsk reports whether a denied client may be asked for a password.
-func mayAsk(g *gate, r *http.Request, o *outcome) bool {
-	return g.policy.Locations.Basic && o.result.Status == http.StatusUnauthorized &&
+// mayAsk reports whether a denied client may be asked for a password, where one is looked at.
+func mayAsk(r *http.Request, o *outcome) bool {
+	return o.result.Status == http.StatusUnauthorized &&
 		denial.MayAsk(r) // guard: a browser is never asked for a password
 }
 

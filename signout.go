@@ -60,7 +60,7 @@ func tellMe(v *visit) {
 	// A person's browser, too, is answered as a program here.
 	asked := v.r.Clone(v.r.Context())
 	asked.Header = http.Header{}
-	if mayAsk(v.gate, v.r, o) {
+	if v.gate.policy.Locations.Basic && mayAsk(v.r, o) {
 		denial.Ask(v.w, asked, o.result.ErrorCode)
 		return
 	}

@@ -176,10 +176,8 @@ func CookieWithout(found *Found) []string {
 func Find(c *Locations, r *http.Request) *Found {
 	found := &Found{}
 	h := r.Header
-	for _, one := range c.Headers {
-		if h[one.Name] != nil {
-			findInHeader(c, found, one, h[one.Name])
-		}
+	if c.Headers != nil {
+		findInHeaders(c, found, h)
 	}
 	if c.Cookie != "" && h["Cookie"] != nil {
 		findInCookies(c, found, h["Cookie"])

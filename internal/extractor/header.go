@@ -81,6 +81,14 @@ func Line(c *Locations, place, token string) (string, string) {
 	return place, "Bearer " + token
 }
 
+func findInHeaders(c *Locations, found *Found, h http.Header) {
+	for _, one := range c.Headers {
+		if h[one.Name] != nil {
+			findInHeader(c, found, one, h[one.Name])
+		}
+	}
+}
+
 func findInHeader(c *Locations, found *Found, one Header, values []string) {
 	if len(values) > maxLines {
 		found.Problem = "the header that carries the token comes more than 8 times"

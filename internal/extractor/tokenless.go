@@ -12,7 +12,7 @@ func IsTokenless(c *Locations, r *http.Request) bool {
 	if len(cookie) > 1 || c.Query != "" && (r.URL.RawQuery != "" || r.Header["Referer"] != nil) {
 		return false
 	}
-	if InHeader(c, r.Header) {
+	if c.Headers != nil && InHeader(c, r.Header) {
 		return false
 	}
 	return cookie == nil || c.Cookie == "" || !strings.Contains(cookie[0], c.Cookie)

@@ -148,6 +148,9 @@ func Clean(g *Stripper, h http.Header) bool {
 // cleanAll looks at every name but those that may carry a token, in that spelling alone, and
 // reports whether one of these is there.
 func cleanAll(g *Stripper, h http.Header, learned map[string]bool) bool {
+	if learned == nil {
+		learned = g.Harmless
+	}
 	carriers := http.Header{}
 	for name := range g.kept {
 		if h[name] != nil {
