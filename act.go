@@ -189,7 +189,7 @@ func mayAsk(r *http.Request, o *outcome) bool {
 func hide(g *gate, r *http.Request, o *outcome) {
 	if o.found.Line != "" {
 		r.Header["Cookie"] = extractor.CookieWithout(o.found)
-	} else if o.found.Tokens != nil || o.found.Problem != "" || g.policy.Locations.Query != "" {
+	} else if o.found.Tokens != nil || o.found.Problem != "" || g.policy.Locations.Query != "" || g.policy.Locations.Headers != nil {
 		withhold(g.policy.Locations, r, o.found)
 	}
 }

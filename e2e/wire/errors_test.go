@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"encoding/base64"
 	"net/http"
 	"net/url"
 	"strings"
@@ -24,6 +25,8 @@ http:
     keyless: {plugin: {ptlauth: {secretFile: /nowhere/secret, terminals: any}}}
     forwarding: {plugin: {ptlauth: {secretFile: SECRET, terminals: any, require: {role: admin}, token: {forward: true}}}}
     header: {plugin: {ptlauth: {secretFile: SECRET, terminals: any, require: {role: admin}, token: {header: Authorization}}}}
+    basic: {plugin: {ptlauth: {secretFile: SECRET, terminals: any, require: {role: admin}, token: {basic: true, header: X-Access-Token}}}}
+    mistaken: {plugin: {ptlauth: {secretFile: SECRET, terminals: any, require: {role: admin}, token: {basic: perhaps}}}}
     query: {plugin: {ptlauth: {secretFile: SECRET, terminals: any, require: {role: admin}, token: {query: token}}}}
     public: {plugin: {ptlauth: {secretFile: SECRET, terminals: {paired: [{id: other}]}, paths: [{prefix: /public/open, access: public}]}}}
   routers:
@@ -32,6 +35,8 @@ http:
     keyless: {rule: PathPrefix("/keyless"), service: app, middlewares: [explained, keyless]}
     forwarding: {rule: PathPrefix("/forwarding"), service: app, middlewares: [explained, forwarding]}
     header: {rule: PathPrefix("/header"), service: app, middlewares: [explained, header]}
+    basic: {rule: PathPrefix("/basic"), service: app, middlewares: [explained, basic]}
+    mistaken: {rule: PathPrefix("/mistaken"), service: app, middlewares: [explained, mistaken]}
     query: {rule: PathPrefix("/query"), service: app, middlewares: [explained, query]}
     public: {rule: PathPrefix("/public"), service: app, middlewares: [explained, public]}
   services:
@@ -68,6 +73,13 @@ func TestErrors(t *testing.T) {
 		{name: "though the app may see it", target: "/forwarding", header: []string{cookie}, status: 403, cookie: others},
 		{name: "on a private path beside a public one", target: "/public", header: []string{cookie}, status: 401, cookie: others},
 		{name: "in a header", target: "/header", header: []string{"Authorization: Bearer " + token}, status: 403},
+		{name: "as a password", target: "/basic", header: []string{basic("k7p2x9:" + token)}, status: 403},
+		{name: "as a password beside a cookie", target: "/basic", header: []string{basic("k7p2x9:" + token), cookie}, status: 403, cookie: others},
+		{name: "in the place of a user name", target: "/basic", header: []string{basic(token + ":x")}, status: 401},
+		{name: "in another header", target: "/basic", header: []string{"X-Access-Token: " + token}, status: 403},
+		{name: "as a password, where the configuration has a mistake", target: "/mistaken", header: []string{basic("k7p2x9:" + token)}, status: 503},
+		{name: "an app's own password stays there too", target: "/mistaken", header: []string{basic("a:b")}, status: 503, own: []string{"Basic YTpi"}},
+		{name: "and where a token may be one", target: "/basic", header: []string{basic("a:b"), cookie}, status: 403, cookie: others, own: []string{"Basic YTpi"}},
 		{name: "in the query and in Referer", target: "/query?a=1&token=" + token + "&b=2", header: []string{"Referer: https://chat.example.com/?token=" + token}, status: 403, query: "?a=1&b=2"},
 		{name: "in Referer alone", target: "/query?a=1", header: []string{"Referer: https://chat.example.com/?token=" + token}, status: 401, query: "?a=1"},
 		{name: "an app's own password stays", target: "/role", header: []string{cookie, "Authorization: Basic YTpi"}, status: 403, cookie: others, own: []string{"Basic YTpi"}},
@@ -104,7 +116,7 @@ func TestErrors(t *testing.T) {
 			}
 			witness.WantNothing(t, app)
 			signature := token[strings.LastIndexByte(token, '.')+1:]
-			if strings.Contains(raw, "eyJ") || strings.Contains(raw, signature) {
+			if all := raw + passwords(raw); strings.Contains(all, "eyJ") || strings.Contains(all, signature) {
 				t.Errorf("the service got the token: %q", raw)
 			}
 			path, _, _ := strings.Cut(test.target, "?")
@@ -119,6 +131,22 @@ func TestErrors(t *testing.T) {
 			}
 		})
 	}
+}
+
+// basic is a line with a user name and a password.
+func basic(pair string) string {
+	return "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(pair))
+}
+
+// passwords are the user names and passwords of a request.
+func passwords(raw string) string {
+	all := ""
+	for _, line := range witness.Lines(raw)["Authorization"] {
+		r := &http.Request{Header: http.Header{"Authorization": {line}}}
+		user, password, _ := r.BasicAuth()
+		all += "\n" + user + ":" + password
+	}
+	return all
 }
 
 // addressConfiguration has one middleware behind what changes a request's address.
