@@ -267,8 +267,8 @@ func FuzzBasic(f *testing.F) {
 			}
 			return
 		}
-		token := password[strings.LastIndexByte(password, ':')+1:]
-		if isBasic && strings.HasPrefix(token, "eyJ") && strings.Count(token, ".") == 2 && strings.Trim(token, " \t") == token &&
+		token := strings.TrimSpace(password[strings.LastIndexByte(password, ':')+1:])
+		if isBasic && strings.HasPrefix(token, "eyJ") && strings.Count(token, ".") == 2 &&
 			(len(found.Tokens) != 1 || found.Tokens[0].Text != token) {
 			t.Errorf("in %q is found %+v, want %q", value, found.Tokens, token)
 		}

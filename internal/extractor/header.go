@@ -117,9 +117,9 @@ func isAmbient(one Header, place string) bool {
 }
 
 // password is the token behind a user name, and behind another one where the terminal's stands
-// there; empty where it is like a password of the app's.
+// there; empty where it is like a password of the app's. What echo has put behind it is no part.
 func password(text string) string {
-	token := unwrap(text[strings.LastIndexByte(text, ':')+1:])
+	token := unwrap(strings.TrimSpace(text[strings.LastIndexByte(text, ':')+1:]))
 	if strings.HasPrefix(token, "e") && strings.Count(token, ".") >= 2 {
 		return token
 	}
