@@ -46,14 +46,17 @@ func Read(top *option.Section, about *portal.Portal) *Directory {
 	return &Directory{path: path, about: about}
 }
 
+// maxName is a label of a domain name, in bytes (RFC 1035 §2.3.4).
+const maxName = 63
+
 // name is what an app may be called: nothing that leads out of the directory.
-var name = regexp.MustCompile(`^[A-Za-z0-9_-]{1,63}$`)
+var name = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
 
 // Of is the name of the app that a request's host asks for: its first label. It is
 // empty where that cannot be an app's name.
 func Of(host string) string {
 	label, _, _ := strings.Cut(host, ".")
-	if !name.MatchString(label) {
+	if len(label) > maxName || !name.MatchString(label) {
 		return ""
 	}
 	return label

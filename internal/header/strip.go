@@ -46,16 +46,7 @@ func oneOf(names []string) *regexp.Regexp {
 	if len(names) == 0 {
 		return nil
 	}
-	var patterns []string
-	for _, name := range names {
-		begin, isFamily := strings.CutSuffix(name, "*")
-		one := regexp.QuoteMeta(begin)
-		if !isFamily {
-			one += "$"
-		}
-		patterns = append(patterns, one)
-	}
-	return pattern.Compile("^(?:" + strings.Join(patterns, "|") + ")")
+	return pattern.Compile("^(?:" + strings.ReplaceAll(strings.Join(names, "$|")+"$", "*$", "") + ")")
 }
 
 // Strip is what an operator says of the headers that are taken out.

@@ -45,7 +45,7 @@ func Text(content []byte) []byte {
 var word = regexp.MustCompile(`^(?:[a-z0-9._-]*|[A-Z0-9._-]*|.{0,12})$`)
 
 // base64Only is text that may be a secret in base64.
-var base64Only = regexp.MustCompile(`^[A-Za-z0-9+/]{32,}=*$`)
+var base64Only = regexp.MustCompile(`^[A-Za-z0-9+/]+=*$`)
 
 // shown is how a path stands in the log. A secret in its place must not come back there.
 func shown(path string) string {

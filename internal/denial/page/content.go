@@ -128,7 +128,7 @@ func content(t texts, name Name, d *Data) string {
 }
 
 // mail is an address as people give it.
-var mail = regexp.MustCompile(`^[^\s@<>"?&%]{1,64}@[^\s@<>"?&%]{1,255}$`)
+var mail = regexp.MustCompile(`^[^\s@<>"?&%]+@[^\s@<>"?&%]+$`)
 
 // contact is what the operator says, as a link where it is an address.
 func contact(text string) string {
