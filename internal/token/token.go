@@ -412,6 +412,24 @@ func timeProblem(t *Token, rules *Rules, now int64) string {
 	if iat > now+rules.Leeway { // guard: a token from the future is refused
 		return "the token was issued in the future (iat)"
 	}
+	_, expires := t.claims["exp"]
+	_, begins := t.claims["nbf"]
+	if expires || begins {
+		problem = spanProblem(t, rules, now)
+	}
+	if problem != "" {
+		return problem
+	}
+	if rules.RequireExpiry && !expires {
+		return "the token has no exp, and requireExpiry is set"
+	}
+	if rules.MaxAge > 0 {
+		return ageProblem(t, rules, iat, now)
+	}
+	return ""
+}
+
+func spanProblem(t *Token, rules *Rules, now int64) string {
 	exp, problem := dateOf(t.claims, "exp")
 	if problem != "" {
 		return problem
@@ -423,19 +441,10 @@ func timeProblem(t *Token, rules *Rules, now int64) string {
 		return "the token has expired"
 	}
 	nbf, problem := dateOf(t.claims, "nbf")
-	if problem != "" {
-		return problem
-	}
-	if nbf > now+rules.Leeway {
+	if problem == "" && nbf > now+rules.Leeway {
 		return "the token is not valid yet (nbf)"
 	}
-	if rules.RequireExpiry && exp == 0 {
-		return "the token has no exp, and requireExpiry is set"
-	}
-	if rules.MaxAge > 0 {
-		return ageProblem(t, rules, iat, now)
-	}
-	return ""
+	return problem
 }
 
 func ageProblem(t *Token, rules *Rules, iat, now int64) string {
