@@ -71,6 +71,8 @@ type Carriers struct {
 	// HasGroups reports that each header is configured as a group of its own, not as text.
 	HasGroups bool
 	Cookie    string // empty: none
+	// HasSection reports that something stands below `token` already.
+	HasSection bool
 }
 
 // Find is the client of that name; nil: there is none.

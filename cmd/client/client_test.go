@@ -113,7 +113,7 @@ func TestFill(t *testing.T) {
 	}
 }
 
-var groups = client.Carriers{Headers: []string{"X-Mine"}, HasGroups: true}
+var groups = client.Carriers{Headers: []string{"X-Mine"}, HasGroups: true, HasSection: true}
 
 // TestLines reads what is to be written into a configuration as what reads it would.
 func TestLines(t *testing.T) {
@@ -129,8 +129,10 @@ func TestLines(t *testing.T) {
 		{"a password, in TOML", client.Basic, client.TOML, client.Carriers{}, "[http.middlewares.auth.plugin.ptlauth.token]\nbasic = true\n"},
 		{"a header, in YAML", client.Header, client.YAML, client.Carriers{}, "token:\n  header: X-Access-Token\n"},
 		{"one more header, in YAML", client.Header, client.YAML, client.Carriers{Headers: []string{"Authorization"}}, "token:\n  header: Authorization,X-Access-Token\n"},
+		{"a header where something else is said, in YAML", client.Header, client.YAML, client.Carriers{Basic: true, HasSection: true}, "header: X-Access-Token\n"},
+		{"a header where something else is said, in TOML", client.Header, client.TOML, client.Carriers{Basic: true, HasSection: true}, "header = \"X-Access-Token\"\n"},
 		{"Authorization, in TOML", client.Bearer, client.TOML, client.Carriers{}, "[http.middlewares.auth.plugin.ptlauth.token]\nheader = \"Authorization\"\n"},
-		{"one more header beside groups, in YAML", client.Header, client.YAML, groups, "token:\n  header: # besides the others\n    - name: X-Access-Token\n"},
+		{"one more header beside groups, in YAML", client.Header, client.YAML, groups, "header: # besides the others\n  - name: X-Access-Token\n"},
 		{"one more header beside groups, as a label", client.Bearer, client.Labels, groups, "traefik.http.middlewares.auth.plugin.ptlauth.token.header[1].name: Authorization\n"},
 		{"one more header beside groups, in TOML", client.Header, client.TOML, groups, "[[http.middlewares.auth.plugin.ptlauth.token.header]]\nname = \"X-Access-Token\"\n"},
 		{"the cookie, as a label", client.Cookie, client.Labels, client.Carriers{}, "traefik.http.middlewares.auth.plugin.ptlauth.token.cookie: \"authorization\"\n"},

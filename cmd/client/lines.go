@@ -28,13 +28,32 @@ func (c Carriers) Lines(way Way, language, middleware string) string {
 	case Cookie:
 		option, value = "cookie", "authorization"
 	}
-	return lines(option, value, language, middleware)
+	return c.lines(option, value, language, middleware)
+}
+
+// Below says where the lines belong, in the language that the middleware is configured in.
+func (c Carriers) Below(way Way, language string) string {
+	isHeader := way == Bearer || way == Header
+	isGroup := isHeader && c.HasGroups
+	// A cookie that is not looked for is an empty one that stands there.
+	isThere := way == Cookie || isHeader && !isGroup && len(c.Headers) > 0
+	switch {
+	case language == Labels && isThere:
+		return "in the place of that label of the middleware's"
+	case language == Labels:
+		return "beside the middleware's other labels"
+	case isThere:
+		return "below `token`, in the place of what stands there"
+	case c.HasSection && !(language == TOML && isGroup):
+		return "below `token`, which is there already"
+	}
+	return "below `ptlauth`"
 }
 
 // headerLines are those for one more header.
 func (c Carriers) headerLines(name, language, middleware string) string {
 	if !c.HasGroups {
-		return lines("header", strings.Join(slices.Concat(c.Headers, []string{name}), ","), language, middleware)
+		return c.lines("header", strings.Join(slices.Concat(c.Headers, []string{name}), ","), language, middleware)
 	}
 	switch language {
 	case Labels:
@@ -42,15 +61,23 @@ func (c Carriers) headerLines(name, language, middleware string) string {
 	case TOML:
 		return fmt.Sprintf("[[http.middlewares.%s.plugin.ptlauth.token.header]]\nname = %q\n", middleware, name)
 	}
-	return fmt.Sprintf("token:\n  header: # besides the others\n    - name: %s\n", name)
+	// Who has groups has `token`.
+	return fmt.Sprintf("header: # besides the others\n  - name: %s\n", name)
 }
 
-func lines(option, value, language, middleware string) string {
+func (c Carriers) lines(option, value, language, middleware string) string {
 	switch language {
 	case Labels:
 		return fmt.Sprintf("traefik.http.middlewares.%s.plugin.ptlauth.token.%s: %q\n", middleware, option, value)
 	case TOML:
-		return fmt.Sprintf("[http.middlewares.%s.plugin.ptlauth.token]\n%s = %s\n", middleware, option, quoted(option, value))
+		line := fmt.Sprintf("%s = %s\n", option, quoted(option, value))
+		if c.HasSection {
+			return line
+		}
+		return fmt.Sprintf("[http.middlewares.%s.plugin.ptlauth.token]\n%s", middleware, line)
+	}
+	if c.HasSection {
+		return fmt.Sprintf("%s: %s\n", option, value)
 	}
 	return fmt.Sprintf("token:\n  %s: %s\n", option, value)
 }

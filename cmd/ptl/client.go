@@ -51,7 +51,7 @@ func planFor(options *tokenOptions, m *settings.Middleware) (*plan, error) {
 	}
 	c := client.Find(options.For)
 	if c == nil {
-		return nil, command.Errorf(command.Usage, "ptl does not know %q: it knows %s", options.For, strings.Join(client.Names(), ", "))
+		return nil, command.Errorf(command.Usage, "ptl does not know %q: it knows %s. For any other program write --for=password, or --for=header where it can send a header of your choice", options.For, strings.Join(client.Names(), ", "))
 	}
 	way := client.Way(strings.ToLower(options.Way))
 	if err := checkWay(c, way); err != nil {
@@ -97,11 +97,7 @@ func checkWay(c *client.Client, way client.Way) error {
 func lacking(c *client.Client, way client.Way, has client.Carriers, dynamic, middleware string) error {
 	way = cmp.Or(way, c.Forms[0].Way)
 	language := languageOf(dynamic)
-	below := "below `ptlauth`"
-	if language == client.Labels {
-		below = "beside the middleware's other labels"
-	}
-	return command.Errorf(command.Usage, "%s sends %s, and the middleware %s does not look there. Write into %s, %s, and try again:\n\n%s", c.Title, way.Needs(), middleware, near(dynamic), below, has.Lines(way, language, middleware))
+	return command.Errorf(command.Usage, "%s sends %s, and the middleware %s does not look there. Write into %s, %s, and try again:\n\n%s", c.Title, way.Needs(), middleware, near(dynamic), has.Below(way, language), has.Lines(way, language, middleware))
 }
 
 // languageOf is in which language a middleware is configured.

@@ -27,7 +27,11 @@ func TestLackingLines(t *testing.T) {
 		{"Authorization in YAML", "dynamic.yml", yaml, "          ", "git", "bearer"},
 		{"one more header beside a group in TOML", "dynamic.toml", toml + "[[http.middlewares.auth.plugin.ptlauth.token.header]]\nname = \"Authorization\"\n", "", "immich", ""},
 		{"one more header beside a group in labels", "compose.yml", labels + "      traefik.http.middlewares.auth.plugin.ptlauth.token.header[0].name: Authorization\n", "      ", "immich", ""},
-		{"the cookie in YAML", "dynamic.yml", yaml + "          token: {cookie: \"\", header: Authorization}\n", "          ", "curl", "cookie"},
+		{"a password beside a header in YAML", "dynamic.yml", yaml + "          token:\n            header: Authorization\n", "            ", "davx5", ""},
+		{"the cookie in YAML", "dynamic.yml", yaml + "          token:\n            header: Authorization\n            cookie: \"\"\n", "            ", "curl", "cookie"},
+		{"one more header in TOML", "dynamic.toml", toml + "[http.middlewares.auth.plugin.ptlauth.token]\nheader = \"Authorization\"\n", "", "immich", ""},
+		{"a header beside passwords in YAML", "dynamic.yml", yaml + "          token:\n            basic: true\n", "            ", "immich", ""},
+		{"a header beside passwords in TOML", "dynamic.toml", toml + "[http.middlewares.auth.plugin.ptlauth.token]\nbasic = true\n", "", "immich", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -53,9 +57,12 @@ func TestLackingLines(t *testing.T) {
 				t.Fatalf("exit %d: %s%s", exit, said, complaint)
 			}
 			content := test.content
-			if strings.HasPrefix(lines, "token:") {
-				// What is below `token` already, the line takes the place of.
-				content, _, _ = strings.Cut(content, test.indent+"token:")
+			if strings.Contains(complaint, "in the place of what stands there") {
+				for line := range strings.Lines(content) {
+					if option, _, _ := strings.Cut(lines, " "); strings.HasPrefix(line, test.indent+option) {
+						content = strings.Replace(content, line, "", 1)
+					}
+				}
 			}
 			for line := range strings.Lines(strings.TrimRight(lines, "\n") + "\n") {
 				content += test.indent + line

@@ -127,9 +127,12 @@ func nameOf(options map[string]any, name string) string {
 func (m *Middleware) Carriers() client.Carriers {
 	has := client.Carriers{Basic: m.Policy.Locations.Basic, Cookie: m.Policy.Locations.Cookie}
 	for _, header := range m.Policy.Locations.Headers {
-		has.Headers = append(has.Headers, header.Name)
+		if !header.IsBasic {
+			has.Headers = append(has.Headers, header.Name)
+		}
 	}
 	section, _ := m.Options[nameOf(m.Options, "token")].(map[string]any)
+	has.HasSection = len(section) > 0
 	if list, _ := section[nameOf(section, "header")].([]any); len(list) > 0 {
 		_, has.HasGroups = list[0].(map[string]any)
 	}
