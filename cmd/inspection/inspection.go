@@ -5,6 +5,7 @@ package inspection
 import (
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/getportal/ptlauth/internal/access"
@@ -114,6 +115,9 @@ func Inspect(w *World, pasted, page string) (*Verdict, error) {
 		v.Tokens = append(v.Tokens, token)
 	}
 	remark(v, rule, len(found.Tokens))
+	if !v.Good && broken.MatchString(strings.TrimSpace(pasted)) {
+		v.Remarks = append(v.Remarks, "white space stands in the middle of the token, as where it was copied in two lines: take it out")
+	}
 	if isUnknown(w, r) {
 		v.Remarks = append(v.Remarks, "what an app is sent, and which of its paths are public, depends on the app: ask for a page by its whole address")
 	}

@@ -163,6 +163,14 @@ func TestPaste(t *testing.T) {
 			}
 		})
 	}
+	t.Run("a token that was copied in two lines", func(t *testing.T) {
+		for _, pasted := range []string{good[:20] + "\n" + good[20:], good[:20] + " " + good[20:] + "\n"} {
+			got, err := inspection.Inspect(look(t, nil), pasted, "/")
+			if err != nil || got.Good || len(got.Remarks) != 1 || !strings.Contains(got.Remarks[0], "take it out") {
+				t.Errorf("got %+v, %v", got, err)
+			}
+		}
+	})
 	t.Run("a path that is public, and one that is none", func(t *testing.T) {
 		world := look(t, map[string]any{"paths": []any{map[string]any{"prefix": "/open/", "access": "public"}}})
 		got, err := inspection.Inspect(world, "x", "/open/a")

@@ -15,6 +15,8 @@ var (
 	scheme = regexp.MustCompile(`(?i)^Bearer[ \t]+`)
 	// password is a token behind a user name, which may be empty.
 	password = regexp.MustCompile(`^[^\s:]*:(?:[^\s:]*:)?eyJ[\w-]*\.[\w-]+\.[\w-]*$`)
+	// broken is a token alone with white space in it.
+	broken = regexp.MustCompile(`^(?i:Bearer[ \t]+)?eyJ[\w.-]*(?:\s+[\w.-]+)+$`)
 )
 
 // Request is a visit of that page, a path or a whole address, with what was pasted: a token alone, NAME=TOKEN, `Bearer …`, a line of a request such

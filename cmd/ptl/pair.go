@@ -7,8 +7,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/traefik/paerser/types"
-
 	"github.com/getportal/ptlauth/cmd/command"
 	"github.com/getportal/ptlauth/cmd/qr"
 	"github.com/getportal/ptlauth/cmd/registry"
@@ -18,12 +16,12 @@ import (
 )
 
 type pairOptions struct {
-	Name    string         `description:"What the new terminal is called, such as kitchen tablet."`
-	User    string         `description:"Whose it is, as the app knows that person; without it the terminal is a user of its own."`
-	Expires types.Duration `description:"For how long the code is good."`
-	PNG     string         `description:"Write the QR code as a picture into that file, too."`
-	Yes     bool           `description:"Do not ask whether it was the right one who used the code."`
-	JSON    bool           `description:"Write a line of JSON when the code can be used, and one when it is over, for a program. Nothing is asked."`
+	Name    string `description:"What the new terminal is called, such as kitchen tablet."`
+	User    string `description:"Whose it is, as the app knows that person; without it the terminal is a user of its own."`
+	Expires string `description:"For how long the code is good."`
+	PNG     string `description:"Write the QR code as a picture into that file, too."`
+	Yes     bool   `description:"Do not ask whether it was the right one who used the code."`
+	JSON    bool   `description:"Write a line of JSON when the code can be used, and one when it is over, for a program. Nothing is asked."`
 	settings.Site
 }
 
@@ -33,7 +31,7 @@ const (
 )
 
 func newPair() *command.Command {
-	options := &pairOptions{Expires: types.Duration(10 * time.Minute)}
+	options := &pairOptions{Expires: "10m"}
 	return &command.Command{
 		Name:  "pair",
 		Short: "lets a device in: shows a link, a QR code and a code to type",
@@ -117,8 +115,9 @@ func invite(options *pairOptions) (*invitation, error) {
 	if err := fit("user", options.User); err != nil {
 		return nil, err
 	}
-	if e := time.Duration(options.Expires); e < minExpires || e > maxExpires {
-		return nil, command.Errorf(command.Usage, "a code is good for at least 30s and at most 24h: write --expires=10m")
+	lifetime, isLifetime := lifetimeOf(options.Expires)
+	if !isLifetime || lifetime < minExpires || lifetime > maxExpires {
+		return nil, command.Errorf(command.Usage, "%q is not for how long a code is good: write seconds, minutes or hours, as in --expires=10m, at least 30s and at most 24h", options.Expires)
 	}
 	at, err := placeOf(&options.Site)
 	if err != nil {
@@ -133,7 +132,7 @@ func invite(options *pairOptions) (*invitation, error) {
 		link:  registry.Random(pairing.Alphabet, pairing.LongLength),
 		watch: registry.Random(pairing.Alphabet, pairing.LongLength),
 		code:  registry.Random(pairing.Alphabet, pairing.ShortLength),
-		ends:  time.Now().Add(time.Duration(options.Expires)),
+		ends:  time.Now().Add(lifetime),
 	}, nil
 }
 

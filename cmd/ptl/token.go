@@ -17,7 +17,7 @@ import (
 
 type tokenOptions struct {
 	Name    string `description:"Put a new terminal of that name on the list, for which the token is."`
-	User    string `description:"Whose the new terminal is."`
+	User    string `description:"Whose the new terminal is, as the app knows that person; without it the terminal is a user of its own."`
 	For     string `description:"The program that the token is for: what to type into it is printed, and where."`
 	Way     string `description:"How that program shall carry the token, where it could in several ways: basic, bearer, header or cookie."`
 	Expires string `description:"For how long the token is good, such as 90d, 12h or seconds; without it until the terminal is thrown out."`

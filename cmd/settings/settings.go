@@ -118,12 +118,19 @@ func split(c *command.Command, args []string) (flags, arguments []string, err er
 			continue
 		}
 		i++
-		if i == len(args) {
+		if i == len(args) || isOption(options, args[i]) {
 			return nil, nil, command.Errorf(command.Usage, "--%s needs a value, as in --%s=VALUE", options[at].Name, options[at].Name)
 		}
 		flags[len(flags)-1] = arg + "=" + args[i]
 	}
 	return flags, arguments, nil
+}
+
+// isOption reports whether a word is one of the options, and so hardly the value of another.
+func isOption(options []command.Option, word string) bool {
+	name, isLong := strings.CutPrefix(word, "--")
+	name, _, _ = strings.Cut(name, "=")
+	return isLong && slices.ContainsFunc(options, func(o command.Option) bool { return strings.EqualFold(o.Name, name) })
 }
 
 // siteIn is the Site that is embedded in a command's options; nil: there is none.

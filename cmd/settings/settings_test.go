@@ -46,6 +46,8 @@ func TestLoad(t *testing.T) {
 		{name: "a variable of something else", environment: map[string]string{"PTL_NAMES": "x", "PTL_UNKNOWN": "y"}},
 		{name: "an unknown option", args: []string{"--nom=x"}, mistake: "there is no option --nom"},
 		{name: "an option without its value", args: []string{"--name"}, mistake: "--name needs a value"},
+		{name: "an option in the place of a value", args: []string{"--name", "--json"}, mistake: "--name needs a value"},
+		{name: "a value that looks like an option", args: []string{"--name=--json"}, want: options{Name: "--json"}},
 		{name: "a length of time that is none", args: []string{"--expires=soon"}, mistake: "an option is not as it should be"},
 		{name: "a slip in the file", file: "secretfile: a\nlist: b\n", mistake: "there is no option `list`"},
 		{name: "a file that is no YAML", file: "url: [", mistake: "cannot be read"},
