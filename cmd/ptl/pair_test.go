@@ -466,6 +466,14 @@ func TestUnpairTrouble(t *testing.T) {
 		t.Errorf("said is %q", said)
 	}
 	s.wantList(t, false)
+	// What happens to one keeps no other in.
+	s.run(t, command.Done, "token", "--name=tablet")
+	s.run(t, command.Done, "token", "--name=phone")
+	_, said := s.run(t, command.Site, "unpair", "tablet", "phone", "--url=http://127.0.0.1:1")
+	if !strings.Contains(said, "tablet (") || !strings.Contains(said, "phone (") || strings.Count(said, "is off the list") != 2 {
+		t.Errorf("said is %q", said)
+	}
+	s.wantList(t, false)
 	s.run(t, command.Done, "token", "--name=tablet")
 	s.write(t, "ptlauth/dynamic.yml", strings.Replace(s.read(t, "ptlauth/dynamic.yml"), "enabled: true", "enabled: false", 1))
 	if _, said := s.run(t, command.Done, "unpair", "tablet"); !strings.Contains(said, "is off the list, and Traefik will know within `refresh`") {

@@ -21,7 +21,7 @@ func newUnpair() *command.Command {
 		Name:      "unpair",
 		Arguments: "TERMINAL...",
 		Short:     "throws devices out",
-		Long: "TERMINAL is an id, or a name; where several are called so, ptl asks which. It waits until Traefik admits it no more," +
+		Long: "TERMINAL is an id, or a name; where several are called so, ptl asks which. All that are named are taken off the list at once. Then it waits until Traefik admits none of them," +
 			" and says so if that takes longer than it should.",
 		Examples: []command.Example{
 			{Line: "ptl unpair k7p2x9", Says: "By its id:"},
@@ -57,39 +57,88 @@ func unpair(c *command.Console, options *unpairOptions, arguments []string) erro
 	if err != nil {
 		at = nil
 	}
+	return at.throwAllOut(c, file, chosen)
+}
+
+// throwAllOut takes all of them out of the list before it waits for any, so that none stays in for what happens to another.
+func (p *place) throwAllOut(c *command.Console, file *registry.File, chosen []*registry.Terminal) error {
+	var all []*leaver
+	var problems []error
 	for _, t := range chosen {
-		if err := at.throwOut(c, file, t.ID(), called(t)); err != nil {
-			return err
+		l, err := p.takeOff(file, t.ID(), called(t))
+		if err != nil {
+			problems = append(problems, err)
+			continue
+		}
+		all = append(all, l)
+	}
+	for _, l := range all {
+		if err := p.await(c, l); err != nil {
+			problems = append(problems, err)
+			if command.ExitOf(err) == command.Interrupted {
+				break // the others are off the list too
+			}
 		}
 	}
-	return nil
+	if len(problems) == 0 {
+		return nil
+	}
+	last := len(problems) - 1
+	for _, problem := range problems[:last] {
+		c.Notef("ptl: %s\n", problem)
+	}
+	return problems[last]
 }
 
 // agreeing is how many Traefiks in turn must refuse a terminal until it is said to be out.
 const agreeing = 3
 
-// throwOut takes a terminal out of the list, and waits until it is true. Of a nil place nobody can be asked.
+// leaver is a terminal that is off the list, and perhaps not yet out.
+type leaver struct {
+	name  string
+	token string
+	since time.Time
+	// wasIn reports that the site admitted it before; what it refuses else says nothing.
+	wasIn   bool
+	trouble error // why it could not be asked
+}
+
+// throwOut takes a terminal out of the list, and waits until it is true.
 func (p *place) throwOut(c *command.Console, file *registry.File, id, name string) error {
+	l, err := p.takeOff(file, id, name)
+	if err != nil {
+		return err
+	}
+	return p.await(c, l)
+}
+
+// takeOff takes a terminal out of the list. Of a nil place nobody can be asked.
+func (p *place) takeOff(file *registry.File, id, name string) (*leaver, error) {
+	l := &leaver{name: name}
+	l.token, l.wasIn, l.trouble = p.admitted(id)
 	wasThere := false
-	// What is no longer admitted must have been before, else a refusal would say nothing.
-	token, isIn, trouble := p.admitted(id)
-	err := file.Change(context.Background(), func(l *registry.List) error {
-		tidy(l)
-		wasThere = l.Remove(id)
+	err := file.Change(context.Background(), func(list *registry.List) error {
+		tidy(list)
+		wasThere = list.Remove(id)
 		return nil
 	})
+	if err == nil && !wasThere {
+		err = command.Errorf(command.Nobody, "%s has been taken out meanwhile", name)
+	}
+	l.since = time.Now()
+	return l, err
+}
+
+// await waits until the site refuses whoever is off the list.
+func (p *place) await(c *command.Console, l *leaver) error {
 	switch {
-	case err != nil:
-		return err
-	case !wasThere:
-		return command.Errorf(command.Nobody, "%s has been taken out meanwhile", name)
-	case trouble != nil:
-		return command.Errorf(command.Site, "%s is off the list, and whether Traefik knows could not be asked: %s", name, trouble)
-	case !isIn:
-		c.Notef("%s is off the list, and Traefik will know within `refresh`. Whether it does, could not be asked.\n", name)
+	case l.trouble != nil:
+		return command.Errorf(command.Site, "%s is off the list, and whether Traefik knows could not be asked: %s", l.name, l.trouble)
+	case !l.wasIn:
+		c.Notef("%s is off the list, and Traefik will know within `refresh`. Whether it does, could not be asked.\n", l.name)
 		return nil
 	}
-	return p.awaitOut(c, token, name)
+	return p.awaitOut(c, l)
 }
 
 // admitted makes a token of a terminal, and reports whether the site admits it.
@@ -111,33 +160,32 @@ const turn = 200 * time.Millisecond
 
 // awaitOut waits until each Traefik that answers refuses the token. Until `refresh` is over that says nothing: requests of
 // a terminal that was paired a moment ago are remembered, and others, such as this one, looked up.
-func (p *place) awaitOut(c *command.Console, token, name string) error {
+func (p *place) awaitOut(c *command.Console, l *leaver) error {
 	refresh := p.middleware.Policy.Refresh
 	ctx, stop := interruptible()
 	defer stop()
-	began := time.Now()
 	refusals := 0
 	var trouble error
-	for time.Since(began) < 3*refresh+time.Second {
-		isIn, err := p.site.IsIn(ctx, p.middleware.Policy.Locations.Cookie, token)
+	for asked := 0; asked < agreeing || time.Since(l.since) < 3*refresh+time.Second; asked++ {
+		isIn, err := p.site.IsIn(ctx, p.middleware.Policy.Locations.Cookie, l.token)
 		trouble = err
 		switch {
-		case err != nil || isIn || time.Since(began) < refresh+turn:
+		case err != nil || isIn || time.Since(l.since) < refresh+turn:
 			refusals = 0
 		default:
 			refusals++
 		}
 		if refusals == agreeing {
-			c.Notef("%s is out.\n", name)
+			c.Notef("%s is out.\n", l.name)
 			return nil
 		}
 		if !wait(ctx, min(refresh, interval)/4) {
-			return command.Errorf(command.Interrupted, "%s is off the list; whether Traefik knows, was not waited for", name)
+			return command.Errorf(command.Interrupted, "%s is off the list; whether Traefik knows, was not waited for", l.name)
 		}
 	}
 	if trouble != nil {
-		return command.Errorf(command.Site, "%s is off the list, and whether Traefik knows could not be asked: %s", name, trouble)
+		return command.Errorf(command.Site, "%s is off the list, and whether Traefik knows could not be asked: %s", l.name, trouble)
 	}
 	return command.Errorf(command.Late, "%s is off the list, and Traefik has not refused it for %s, which is three times `refresh`: does it read another file? (Its log says what it cannot read. A file that is mounted by itself stays the old one: mount its folder.)",
-		name, time.Since(began).Round(time.Second))
+		l.name, time.Since(l.since).Round(time.Second))
 }
