@@ -61,10 +61,11 @@ func TestGit(t *testing.T) {
 	})
 }
 
-// push clones a repository, and sends a commit there, on a branch that is called after it; it returns the clone's folder.
+// push clones a repository, and sends a commit there, on a branch that is called after it; it returns the clone's folder. The
+// commit is larger than what git keeps in memory to send it again when it is asked for a password (http.postBuffer).
 func (d *desktop) push(t *testing.T, repository, branch string) string {
 	t.Helper()
 	d.run(t, 0, "git clone -q "+repository+" clone && cd clone && git config user.name Ada && git config user.email ada@example.com && "+
-		"git commit -qm "+branch+" --allow-empty && git push -q origin HEAD:refs/heads/"+branch)
+		"head -c 2000000 /dev/urandom >large && git add large && git commit -qm "+branch+" && git push -q origin HEAD:refs/heads/"+branch)
 	return "clone"
 }
