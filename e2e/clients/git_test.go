@@ -1,6 +1,8 @@
 package clients
 
 import (
+	"bytes"
+	"io"
 	"net/http"
 	"net/http/cgi"
 	"os/exec"
@@ -35,6 +37,12 @@ func startGit(t *testing.T, who func(r *http.Request) string) (dir, addr string)
 			w.WriteHeader(http.StatusUnauthorized)
 			return
 		}
+		// A CGI program is told the length of what it is sent, and git does not know that of a large push.
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return
+		}
+		r.Body, r.ContentLength, r.TransferEncoding = io.NopCloser(bytes.NewReader(body)), int64(len(body)), nil
 		program := cgi.Handler{Path: backend, Env: []string{"GIT_PROJECT_ROOT=" + dir, "GIT_HTTP_EXPORT_ALL=1", "REMOTE_USER=" + user}}
 		program.ServeHTTP(w, r)
 	})), "http://")
