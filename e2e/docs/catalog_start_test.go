@@ -17,6 +17,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/getportal/ptlauth/e2e/issuer"
 	"github.com/getportal/ptlauth/e2e/program"
 	"github.com/getportal/ptlauth/e2e/traefik"
 	"github.com/getportal/ptlauth/e2e/visitor"
@@ -95,7 +96,7 @@ func newFetched(t *testing.T) *fetched {
 	run(t, f.source, git, "tag", "v0.1.0")
 	// As GitHub packs it, and the catalog passes it on.
 	f.catalog = &catalog{archive: []byte(run(t, f.source, git, "archive", "--format=zip", "--prefix=getportal-ptlauth-0123456/", "v0.1.0"))}
-	certificate, key := certified(t, "plugins.traefik.io")
+	certificate, key := issuer.Certificate(t, "plugins.traefik.io")
 	pair, err := tls.LoadX509KeyPair(certificate, key)
 	if err != nil {
 		t.Fatal(err)

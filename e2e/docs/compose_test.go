@@ -2,18 +2,11 @@ package docs
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
 	"io"
 	"maps"
-	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -33,6 +26,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/getportal/ptlauth/e2e/convos"
+	"github.com/getportal/ptlauth/e2e/issuer"
 	"github.com/getportal/ptlauth/e2e/program"
 	"github.com/getportal/ptlauth/e2e/traefik"
 	"github.com/getportal/ptlauth/e2e/visitor"
@@ -64,7 +58,7 @@ func TestCompose(t *testing.T) {
 	if v := mounted(t, proxied, "/etc/ptlauth"); !v.ReadOnly || filepath.Base(v.Source) != "ptlauth" || !slices.Contains(proxied.Command, "--providers.file.filename=/etc/ptlauth/dynamic.yml") {
 		t.Errorf("Traefik has %+v, and %q", v, proxied.Command)
 	}
-	certificate, key := certified(t, host)
+	certificate, key := issuer.Certificate(t, host)
 	proxy, err := traefik.Start(t.Context(), traefik.Options{
 		Static: staticFrom(t, proxied.Command),
 		Dynamic: strings.ReplaceAll(dynamicFrom(t, service.Labels, backend.URL), "/etc/ptlauth", filepath.Join(folder, "ptlauth")) +
@@ -314,32 +308,6 @@ func furnished(t *testing.T, source, commands string) (folder string, env []stri
 		t.Fatalf("%v\n%s\n%s", err, commands, out)
 	}
 	return folder, env
-}
-
-// certified makes a certificate for a host, which is trusted by itself.
-func certified(t *testing.T, host string) (certificate, key string) {
-	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: host}, DNSNames: []string{host}, NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
-	public, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	secret, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	certificate, key = filepath.Join(dir, "certificate"), filepath.Join(dir, "key")
-	for file, block := range map[string]*pem.Block{certificate: {Type: "CERTIFICATE", Bytes: public}, key: {Type: "PRIVATE KEY", Bytes: secret}} {
-		if err := os.WriteFile(file, pem.EncodeToMemory(block), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return certificate, key
 }
 
 // staticFrom turns Traefik's flags into the file that says the same, on free ports and

@@ -15,6 +15,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v4"
 
+	"github.com/getportal/ptlauth/e2e/issuer"
 	"github.com/getportal/ptlauth/e2e/poll"
 	"github.com/getportal/ptlauth/e2e/program"
 	"github.com/getportal/ptlauth/e2e/traefik"
@@ -39,7 +40,7 @@ type home struct {
 func newHome(t *testing.T) *home {
 	t.Helper()
 	h := &home{folder: t.TempDir(), env: program.WithPtl(t), address: program.UnusedAddr(t), app: witness.NewAttendance(t), lasts: t.Cleanup}
-	certificate, key := certified(t, appHost)
+	certificate, key := issuer.Certificate(t, appHost)
 	h.tls = fmt.Sprintf("tls: {stores: {default: {defaultCertificate: {certFile: %q, keyFile: %q}}}}\n", certificate, key)
 	h.env = append(h.env, "SSL_CERT_FILE="+certificate, "CURL_CA_BUNDLE="+certificate, "HTTPS_PROXY="+visitor.Tunnel(t, h.address))
 	h.types(t, "ptl init . --url=https://"+appHost)

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/getportal/ptlauth/e2e/issuer"
 	"github.com/getportal/ptlauth/e2e/program"
 	"github.com/getportal/ptlauth/e2e/traefik"
 	"github.com/getportal/ptlauth/e2e/visitor"
@@ -31,7 +32,7 @@ func TestSeveralApps(t *testing.T) {
 	if !strings.HasPrefix(configuration, routers) {
 		t.Fatalf("the example is\n%s", configuration)
 	}
-	certificate, key := certified(t, "pair.example.com")
+	certificate, key := issuer.Certificate(t, "pair.example.com")
 	proxy, err := traefik.Start(t.Context(), traefik.Options{Progress: os.Stderr, Static: "entryPoints: {websecure: {address: '127.0.0.1:0', http: {tls: {}}}}",
 		Dynamic: routers + `
     chat: {rule: Host("chat.example.com"), middlewares: [auth], service: chat}

@@ -2,15 +2,9 @@ package people
 
 import (
 	"bufio"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
 	"io"
-	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -24,6 +18,7 @@ import (
 	"time"
 
 	"github.com/getportal/ptlauth/e2e/demo/app"
+	"github.com/getportal/ptlauth/e2e/issuer"
 	"github.com/getportal/ptlauth/e2e/poll"
 	"github.com/getportal/ptlauth/e2e/program"
 	"github.com/getportal/ptlauth/e2e/traefik"
@@ -63,8 +58,9 @@ func newOperator(t *testing.T) *operator {
   services:
     app: {loadBalancer: {servers: [{url: %q}]}}
 `, backend.URL)
-	o.authority = filepath.Join(o.dir, "authority.pem")
-	dynamic += "tls: {stores: {default: {defaultCertificate: {certFile: " + o.authority + ", keyFile: " + certify(t, o.authority) + "}}}}\n"
+	certificate, key := issuer.Certificate(t, "127.0.0.1")
+	o.authority = certificate
+	dynamic += "tls: {stores: {default: {defaultCertificate: {certFile: " + certificate + ", keyFile: " + key + "}}}}\n"
 	for range 2 {
 		o.proxies = append(o.proxies, traefiktest.Start(t, traefik.Options{Dynamic: dynamic}))
 	}
@@ -300,33 +296,6 @@ func (o *operator) overHTTPS(t *testing.T) {
 	if status := tablet.Visit(site + "/").Status; status != 401 {
 		t.Errorf("it is said to be out, and the app answers %d", status)
 	}
-}
-
-// certify makes a certificate for this machine that is its own authority, and returns its key's file.
-func certify(t *testing.T, file string) string {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
-	}
-	public, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for path, block := range map[string]*pem.Block{file: {Type: "CERTIFICATE", Bytes: public}, file + ".key": {Type: "PRIVATE KEY", Bytes: private}} {
-		if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return file + ".key"
 }
 
 func (o *operator) meetTrouble(t *testing.T) {
