@@ -29,11 +29,11 @@ var All = []Client{
 		Way: Basic, Where: "Add Account, Other, Add CalDAV Account (or CardDAV)", Fields: asked("Server", "User Name", "Password"),
 	}}},
 	{Name: "vdirsyncer", Title: "vdirsyncer", Forms: []Form{{
-		Way: Basic, Where: "~/.config/vdirsyncer/config", Text: vdirsyncer, Then: "vdirsyncer discover && vdirsyncer sync",
+		Way: Basic, Where: "~/.config/vdirsyncer/config", Text: vdirsyncer, Then: "vdirsyncer discover && vdirsyncer sync\n" + vdirsyncerThen,
 	}}},
 	{Name: "khal", Title: "khal", Forms: []Form{{
 		Way: Basic, Where: "~/.config/vdirsyncer/config", Text: vdirsyncer,
-		Then: "khal shows what vdirsyncer fetches: vdirsyncer discover && vdirsyncer sync, and then khal configure, with ~/.local/share/calendars/ as the place of the calendars.",
+		Then: "khal shows what vdirsyncer fetches: vdirsyncer discover && vdirsyncer sync, and then khal configure, with ~/.local/share/calendars/ as the place of the calendars.\n" + vdirsyncerThen,
 	}}},
 	{Name: "rclone", Title: "rclone", Forms: []Form{
 		{Way: Basic, Where: rcloneConf, Text: "[{{.Short}}]\ntype = webdav\nurl = {{.URL}}\nvendor = other\nuser = {{.User}}\npass = {{obscure .Token}}\n", Then: rcloneThen},
@@ -117,6 +117,8 @@ const (
 	homepage     = "widget:\n  type: customapi\n  url: {{.URL}}\n  headers:\n"
 	homepageThen = "Add the path of what is to be shown to url, and mappings. Headers of other widgets than customapi need Homepage 1.9."
 )
+
+const vdirsyncerThen = "Answer y where it asks whether to create a collection. In a file that has other calendars already, leave out [general], and give these a path of their own, or both are mixed."
 
 const vdirsyncer = `[general]
 status_path = "~/.local/share/vdirsyncer/status/"
