@@ -1,6 +1,7 @@
 package inspection_test
 
 import (
+	"encoding/base64"
 	"maps"
 	"os"
 	"path/filepath"
@@ -125,6 +126,9 @@ func TestPaste(t *testing.T) {
 	byHeader := map[string]any{"token": map[string]any{"header": "Authorization"}}
 	headerAlone := map[string]any{"token": map[string]any{"cookie": "", "header": "X-Token"}}
 	byQuery := map[string]any{"token": map[string]any{"query": "t"}}
+	byPassword := map[string]any{"token": map[string]any{"basic": true}}
+	passwordAlone := map[string]any{"token": map[string]any{"cookie": "", "basic": true}}
+	severalHeaders := map[string]any{"token": map[string]any{"header": []any{"Authorization", "X-Token"}}}
 	queryAlone := map[string]any{"token": map[string]any{"cookie": "", "query": "t"}}
 	for _, test := range []struct {
 		name    string
@@ -149,6 +153,13 @@ func TestPaste(t *testing.T) {
 		{"nothing", nil, " ", false, "that cookie is there, and empty"},
 		{"half a token", nil, good[:len(good)-9], false, "cut off"},
 		{"two that are the same device's", nil, "Cookie: authorization=" + good + "; authorization=" + good, true, ""},
+		{"a user name and a password", byPassword, "k7p2x9:" + good, true, ""},
+		{"a password behind no user name", byPassword, ":" + good, true, ""},
+		{"the whole header with a password", byPassword, "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte("ann:"+good)), true, ""},
+		{"a token alone, for a password", passwordAlone, good, true, ""},
+		{"with the scheme, where a password is looked at", byPassword, "Bearer " + good, true, ""},
+		{"a password that is not looked at", nil, "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte("ann:"+good)), false, "token.basic: true"},
+		{"a token in the second header", severalHeaders, "X-Token: " + good, true, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got, err := inspection.Inspect(look(t, test.options), test.pasted, "/")

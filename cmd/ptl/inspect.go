@@ -26,7 +26,7 @@ func newInspect() *command.Command {
 		Arguments: "[TOKEN|-]",
 		Short:     "says whether a token is admitted, and which check it fails",
 		Long: "Makes every check that the middleware would make of the token, by the same functions, and shows each with its result. It reads the middleware's secret, its keys and its list of terminals as they are now. What is known of the token is shown, its signature never.\n\n" +
-			"The token may be pasted as it is found: alone, as NAME=TOKEN, with \"Bearer\" in front, as a line \"Cookie: …\" or \"Authorization: …\" of a request, or as a whole address. With - or without an argument it is read from standard input, where neither the shell's history nor a list of processes shows it.\n\n" +
+			"The token may be pasted as it is found: alone, as NAME=TOKEN, as USER:TOKEN where a password may be one, with \"Bearer\" in front, as a line \"Cookie: …\" or \"Authorization: …\" of a request, or as a whole address. With - or without an argument it is read from standard input, where neither the shell's history nor a list of processes shows it.\n\n" +
 			"It ends with 0 where the token is admitted, with 6 where it is not.",
 		Examples: []command.Example{
 			{Line: "ptl inspect", Says: "Asks for the token, so that no history keeps it:"},
