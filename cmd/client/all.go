@@ -15,7 +15,7 @@ func pair(name, value string) []Field {
 
 const netrc = "machine {{.Name}}\nlogin {{.User}}\npassword {{.Token}}\n"
 
-// The clients, in the order in which people look for them: calendars, files, feeds, tools, apps.
+// All are the clients that are known, in the order in which people look for them: calendars, files, feeds, tools, apps.
 var All = []Client{
 	{Name: "davx5", Title: "DAVx⁵", Forms: []Form{{
 		Way: Basic, Where: "+, Login with URL and user name", Fields: asked("Base URL", "User name", "Password"),

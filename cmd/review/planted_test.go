@@ -332,7 +332,7 @@ services:
 `, "token.header[1].name: is given twice"},
 	{"an option of a header that there is not", inFile + paired + `          token:
             header:
-              - {name: X-Access-Token, explict: true} # mistake
+              - {name: X-Access-Token, expl: true} # mistake
 `, "did you mean `explicit`"},
 	{"the token is passed on", inFile + paired + `          token:
             forward: true # token-forward
