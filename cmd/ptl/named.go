@@ -11,6 +11,7 @@ import (
 	"github.com/getportal/ptlauth/cmd/registry"
 	"github.com/getportal/ptlauth/cmd/review"
 	"github.com/getportal/ptlauth/cmd/settings"
+	"github.com/getportal/ptlauth/cmd/store"
 )
 
 // namesFiles reports whether the settings say where anything is that can be checked.
@@ -31,11 +32,14 @@ func withDynamic(paths []string, site *settings.Site) []string {
 // the middleware's own, and what was looked at.
 func named(site *settings.Site, reviewed []review.Finding) (findings []review.Finding, looked []string) {
 	add := func(err error) {
-		file := near(cmp.Or(site.ConfigFile, site.Dynamic, site.Registry, site.SecretFile))
+		file := near(cmp.Or(site.ConfigFile, site.Dynamic, fileOf(site), site.SecretFile))
 		findings = append(findings, review.Finding{File: file, Kind: review.NamedFile, Text: err.Error()})
 	}
-	list := site.Registry
-	if site.Dynamic != "" {
+	var list registry.Registry
+	if path := fileOf(site); path != "" {
+		list = &registry.File{Path: path}
+	}
+	if site.Dynamic != "" || store.Is(site.Registry) {
 		m, err := settings.Find(site)
 		switch {
 		case err == nil && m.Signs():
@@ -50,13 +54,21 @@ func named(site *settings.Site, reviewed []review.Finding) (findings []review.Fi
 			list = m.Registry
 		}
 	}
-	if list != "" {
+	if list != nil {
 		looked = append(looked, "the list of terminals")
-		if _, err := (&registry.File{Path: list}).Read(); err != nil {
+		if _, err := list.Read(); err != nil {
 			add(err)
 		}
 	}
 	return findings, looked
+}
+
+// fileOf is the registry, where it is a file.
+func fileOf(site *settings.Site) string {
+	if store.Is(site.Registry) {
+		return ""
+	}
+	return site.Registry
 }
 
 // hasMistake reports whether a mistake was found in that file.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"os"
 	"os/signal"
@@ -12,6 +13,7 @@ import (
 	"github.com/getportal/ptlauth/cmd/registry"
 	"github.com/getportal/ptlauth/cmd/settings"
 	"github.com/getportal/ptlauth/cmd/site"
+	"github.com/getportal/ptlauth/cmd/store"
 	"github.com/getportal/ptlauth/internal/pairing"
 )
 
@@ -50,7 +52,7 @@ func newPair() *command.Command {
 // invitation is what lets one device in.
 type invitation struct {
 	options *pairOptions
-	file    *registry.File
+	file    registry.Registry
 	place   *place
 
 	id, link, watch, code string
@@ -61,6 +63,8 @@ type invitation struct {
 type place struct {
 	middleware *settings.Middleware
 	site       *site.Site
+	// isApp: the middleware answers no paths of its own, so that the app's address is asked instead.
+	isApp bool
 }
 
 // placeOf needs a middleware that pairs.
@@ -77,6 +81,31 @@ func placeOf(s *settings.Site) (*place, error) {
 		return nil, err
 	}
 	return &place{middleware: m, site: at}, nil
+}
+
+// watched is where it can be seen whom a middleware admits: one that a store configures pairs not, and an app's page says.
+func watched(s *settings.Site) (*place, error) {
+	if !store.Is(s.Registry) {
+		return placeOf(s)
+	}
+	m, err := settings.Find(s)
+	if err != nil {
+		return nil, err
+	}
+	at, err := site.App(s.URL)
+	if err != nil {
+		return nil, err
+	}
+	return &place{middleware: m, site: at, isApp: true}, nil
+}
+
+// isIn reports whether a terminal's token is admitted; without a token, whether everybody is.
+func (p *place) isIn(ctx context.Context, token string) (bool, error) {
+	cookie := p.middleware.Policy.Locations.Cookie
+	if p.isApp {
+		return p.site.Admits(ctx, cookie, token)
+	}
+	return p.site.IsIn(ctx, cookie, token)
 }
 
 func pair(c *command.Console, options *pairOptions) error {
@@ -118,6 +147,9 @@ func invite(options *pairOptions) (*invitation, error) {
 	lifetime, isLifetime := lifetimeOf(options.Expires)
 	if !isLifetime || lifetime < minExpires || lifetime > maxExpires {
 		return nil, command.Errorf(command.Usage, "%q is not for how long a code is good: write seconds, minutes or hours, as in --expires=10m, at least 30s and at most 24h", options.Expires)
+	}
+	if store.Is(options.Registry) {
+		return nil, command.Errorf(command.Usage, "a code can be used only where the middleware reads its list from a file (terminals.file), and in a store it has its devices in terminals.paired: ptl token --name=%q makes a token for the device, which needs no code (docs/install.md says how a browser gets it)", cmp.Or(options.Name, "NAME"))
 	}
 	at, err := placeOf(&options.Site)
 	if err != nil {
@@ -181,6 +213,14 @@ func (i *invitation) withdraw(why error) error {
 		return command.Errorf(command.ExitOf(why), "%s. The new terminal is off the list again", why)
 	}
 	return why
+}
+
+// path is where the list is.
+func (i *invitation) path() string {
+	if file, isFile := i.file.(*registry.File); isFile {
+		return file.Path
+	}
+	return "the list"
 }
 
 // picture writes the QR code into a file.

@@ -10,6 +10,7 @@ import (
 	"github.com/getportal/ptlauth/cmd/command"
 	"github.com/getportal/ptlauth/cmd/registry"
 	"github.com/getportal/ptlauth/cmd/settings"
+	"github.com/getportal/ptlauth/cmd/store"
 )
 
 type terminalsOptions struct {
@@ -67,7 +68,11 @@ func listTerminals(c *command.Console, options *terminalsOptions) error {
 		return encoder.Encode(all)
 	}
 	if len(all) == 0 {
-		c.Notef("Nobody is paired. `ptl pair --name \"my phone\"` lets the first one in.\n")
+		way := "pair"
+		if store.Is(options.Registry) {
+			way = "token"
+		}
+		c.Notef("Nobody is paired. `ptl %s --name \"my phone\"` lets the first one in.\n", way)
 		return nil
 	}
 	table := tabwriter.NewWriter(c.Out, 0, 0, 2, ' ', 0)
@@ -78,8 +83,11 @@ func listTerminals(c *command.Console, options *terminalsOptions) error {
 	return table.Flush()
 }
 
-// listOf is the middleware's list on this machine.
-func listOf(site *settings.Site) (*registry.File, error) {
+// listOf is the middleware's list on this machine, or in its store.
+func listOf(site *settings.Site) (registry.Registry, error) {
+	if store.Is(site.Registry) {
+		return settings.Stored(site)
+	}
 	if site.Registry != "" {
 		return &registry.File{Path: site.Registry}, nil
 	}
@@ -90,11 +98,11 @@ func listOf(site *settings.Site) (*registry.File, error) {
 	return listFor(m)
 }
 
-func listFor(m *settings.Middleware) (*registry.File, error) {
-	if m.Registry == "" {
-		return nil, command.Errorf(command.Usage, "the middleware %s reads its list from no file, and only such a list is ptl's: write `terminals: {file: PATH}`", m.Name)
+func listFor(m *settings.Middleware) (registry.Registry, error) {
+	if m.Registry == nil {
+		return nil, command.Errorf(command.Usage, "the middleware %s reads its list from no file, and only such a list is ptl's, or one in Redis or etcd: write `terminals: {file: PATH}`, or --registry=redis://HOST", m.Name)
 	}
-	return &registry.File{Path: m.Registry}, nil
+	return m.Registry, nil
 }
 
 // shownText is a text of the list on one line of a screen: what is no letter could be an order to the terminal.

@@ -189,7 +189,7 @@ func noteEnd(c *command.Console, m *settings.Middleware, now time.Time, ends int
 }
 
 // tokenFor is the id of the terminal that the token is for.
-func tokenFor(c *command.Console, file *registry.File, options *tokenOptions, arguments []string) (string, error) {
+func tokenFor(c *command.Console, file registry.Registry, options *tokenOptions, arguments []string) (string, error) {
 	if len(arguments) == 1 {
 		l, err := file.Read()
 		if err != nil {
@@ -198,6 +198,9 @@ func tokenFor(c *command.Console, file *registry.File, options *tokenOptions, ar
 		t, err := which(c, l, arguments[0])
 		if err != nil {
 			return "", err
+		}
+		if t.IsNobodys() {
+			return "", command.Errorf(command.Nobody, "%s is not complete in the store, so it is nobody's: ptl rename %s NAME --user=USER makes it somebody's, ptl unpair %s takes it out", t.ID(), t.ID(), t.ID())
 		}
 		return t.ID(), nil
 	}

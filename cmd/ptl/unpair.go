@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/getportal/ptlauth/cmd/command"
 	"github.com/getportal/ptlauth/cmd/registry"
 	"github.com/getportal/ptlauth/cmd/settings"
+	"github.com/getportal/ptlauth/cmd/site"
 	"github.com/getportal/ptlauth/internal/key"
 	"github.com/getportal/ptlauth/internal/pairing"
 )
@@ -53,7 +55,7 @@ func unpair(c *command.Console, options *unpairOptions, arguments []string) erro
 		chosen = append(chosen, t)
 	}
 	// Who cannot ask the site can throw out all the same.
-	at, err := placeOf(&options.Site)
+	at, err := watched(&options.Site)
 	if err != nil {
 		at = nil
 	}
@@ -61,7 +63,7 @@ func unpair(c *command.Console, options *unpairOptions, arguments []string) erro
 }
 
 // throwAllOut takes all of them out of the list before it waits for any, so that none stays in for what happens to another.
-func (p *place) throwAllOut(c *command.Console, file *registry.File, chosen []*registry.Terminal) error {
+func (p *place) throwAllOut(c *command.Console, file registry.Registry, chosen []*registry.Terminal) error {
 	var all []*leaver
 	var problems []error
 	for _, t := range chosen {
@@ -71,6 +73,9 @@ func (p *place) throwAllOut(c *command.Console, file *registry.File, chosen []*r
 			continue
 		}
 		all = append(all, l)
+	}
+	for _, l := range all {
+		l.isClosed = all[len(all)-1].isLast
 	}
 	for _, l := range all {
 		if err := p.await(c, l); err != nil {
@@ -101,25 +106,29 @@ type leaver struct {
 	// wasIn reports that the site admitted it before; what it refuses else says nothing.
 	wasIn   bool
 	trouble error // why it could not be asked
+	// isLast: nobody was left on the list; isClosed: nobody was after those who were taken off with it.
+	isLast, isClosed bool
 }
 
 // throwOut takes a terminal out of the list, and waits until it is true.
-func (p *place) throwOut(c *command.Console, file *registry.File, id, name string) error {
+func (p *place) throwOut(c *command.Console, file registry.Registry, id, name string) error {
 	l, err := p.takeOff(file, id, name)
 	if err != nil {
 		return err
 	}
+	l.isClosed = l.isLast
 	return p.await(c, l)
 }
 
 // takeOff takes a terminal out of the list. Of a nil place nobody can be asked.
-func (p *place) takeOff(file *registry.File, id, name string) (*leaver, error) {
+func (p *place) takeOff(file registry.Registry, id, name string) (*leaver, error) {
 	l := &leaver{name: name}
 	l.token, l.wasIn, l.trouble = p.admitted(id)
 	wasThere := false
 	err := file.Change(context.Background(), func(list *registry.List) error {
 		tidy(list)
 		wasThere = list.Remove(id)
+		l.isLast = len(list.Terminals) == 0
 		return nil
 	})
 	if err == nil && !wasThere {
@@ -137,6 +146,8 @@ func (p *place) await(c *command.Console, l *leaver) error {
 	case !l.wasIn:
 		c.Notef("%s is off the list, and Traefik will know within `refresh`. Whether it does, could not be asked.\n", l.name)
 		return nil
+	case p.isApp:
+		return p.awaitRefusal(c, l)
 	}
 	return p.awaitOut(c, l)
 }
@@ -151,7 +162,16 @@ func (p *place) admitted(id string) (string, bool, error) {
 		return "", false, err
 	}
 	token := pairing.Token([]*key.Key{secret}, p.middleware.Policy.TokenRules, id, time.Now().Unix())
-	isIn, err := p.site.IsIn(context.Background(), p.middleware.Policy.Locations.Cookie, token)
+	if p.isApp {
+		isOpen, err := p.isIn(context.Background(), "")
+		if err == nil && isOpen {
+			err = errors.New("url is a page that everybody may see; write another one with --url=URL")
+		}
+		if err != nil {
+			return token, false, err
+		}
+	}
+	isIn, err := p.isIn(context.Background(), token)
 	return token, isIn, err
 }
 
@@ -167,7 +187,7 @@ func (p *place) awaitOut(c *command.Console, l *leaver) error {
 	refusals := 0
 	var trouble error
 	for asked := 0; asked < agreeing || time.Since(l.since) < 3*refresh+time.Second; asked++ {
-		isIn, err := p.site.IsIn(ctx, p.middleware.Policy.Locations.Cookie, l.token)
+		isIn, err := p.isIn(ctx, l.token)
 		trouble = err
 		switch {
 		case err != nil || isIn || time.Since(l.since) < refresh+turn:
@@ -187,5 +207,45 @@ func (p *place) awaitOut(c *command.Console, l *leaver) error {
 		return command.Errorf(command.Site, "%s is off the list, and whether Traefik knows could not be asked: %s", l.name, trouble)
 	}
 	return command.Errorf(command.Late, "%s is off the list, and Traefik has not refused it for %s, which is three times `refresh`: does it read another file? (Its log says what it cannot read. A file that is mounted by itself stays the old one: mount its folder.)",
+		l.name, time.Since(l.since).Round(time.Second))
+}
+
+// storePatience is how long a Traefik may take to act on a change in its store: its providersThrottleDuration, which is 2s
+// where nothing else is said, and some.
+const storePatience = 15 * time.Second
+
+// awaitRefusal waits until each Traefik that answers refuses the token, or, after the last device was taken out, everybody.
+func (p *place) awaitRefusal(c *command.Console, l *leaver) error {
+	ctx, stop := interruptible()
+	defer stop()
+	refusals := 0
+	var trouble error
+	for asked := 0; asked < agreeing || time.Since(l.since) < storePatience; asked++ {
+		isIn, err := p.isIn(ctx, l.token)
+		trouble = err
+		switch {
+		case l.isClosed && errors.Is(err, site.ErrClosed):
+			refusals++
+		case err != nil || isIn:
+			refusals = 0
+		default:
+			refusals++
+		}
+		switch {
+		case refusals == agreeing && l.isLast:
+			c.Notef("%s is out. It was the last device, and without one the middleware answers 503: ptl token --name=NAME lets another one in.\n", l.name)
+			return nil
+		case refusals == agreeing:
+			c.Notef("%s is out.\n", l.name)
+			return nil
+		}
+		if !wait(ctx, interval/10) {
+			return command.Errorf(command.Interrupted, "%s is off the list; whether Traefik knows, was not waited for", l.name)
+		}
+	}
+	if trouble != nil {
+		return command.Errorf(command.Site, "%s is off the list, and whether Traefik knows could not be asked: %s", l.name, trouble)
+	}
+	return command.Errorf(command.Late, "%s is off the list, and Traefik has not refused it for %s: does its provider read another store, database or rootKey? (Its log says what it cannot read.)",
 		l.name, time.Since(l.since).Round(time.Second))
 }

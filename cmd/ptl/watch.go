@@ -46,7 +46,7 @@ func (i *invitation) awaitSeen(ctx context.Context, c *command.Console) error {
 			return nil
 		case time.Since(began) > max(patience, 3*refresh+2*time.Second):
 			return command.Errorf(command.Site, "Traefik answers, and does not see the new terminal in %s: is that the file that the middleware %s reads?"+
-				" (A file that is mounted by itself stays the old one: mount its folder. Another secret than Traefik's looks the same: compare secretFile.)", i.file.Path, i.place.middleware.Name)
+				" (A file that is mounted by itself stays the old one: mount its folder. Another secret than Traefik's looks the same: compare secretFile.)", i.path(), i.place.middleware.Name)
 		}
 		if said != text && !i.options.JSON {
 			c.Notef("%s.\n", text)

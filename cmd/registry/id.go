@@ -20,6 +20,9 @@ func (l *List) NewID() string {
 	}
 }
 
+// NoID is an id that no token can be for.
+func NoID() string { return "nobody-" + Random(alphabet, 26) }
+
 // Random is so many characters of an alphabet of at most 256, each as likely as another.
 func Random(alphabet string, length int) string {
 	usable := 256 - 256%len(alphabet)

@@ -1,4 +1,5 @@
-// Package registry keeps the list of terminals in a file, which Traefik reads at any moment and several people may change.
+// Package registry keeps the list of terminals in a file or a store, which Traefik reads at any moment and several people may
+// change.
 package registry
 
 import (
@@ -22,6 +23,9 @@ type Terminal struct {
 	raw     json.RawMessage // nil: it is changed
 	tall    bool            // it was written in several lines
 	members []member
+
+	stored    string // what its key in a store is called; empty: it is in none yet
+	isNobodys bool
 }
 
 type member struct {
@@ -182,6 +186,9 @@ func (t *Terminal) Since() int64 {
 	_ = json.Unmarshal(t.value("since"), &seconds)
 	return int64(seconds)
 }
+
+// IsNobodys reports whether it admits nobody, because a part of what a store should have of it is missing.
+func (t *Terminal) IsNobodys() bool { return t.isNobodys }
 
 // Pairing is what its codes are recognised by; nil: it has none.
 func (t *Terminal) Pairing() *Pairing {

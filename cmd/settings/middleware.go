@@ -10,7 +10,9 @@ import (
 
 	"github.com/getportal/ptlauth/cmd/client"
 	"github.com/getportal/ptlauth/cmd/command"
+	"github.com/getportal/ptlauth/cmd/registry"
 	"github.com/getportal/ptlauth/cmd/review"
+	"github.com/getportal/ptlauth/cmd/store"
 	"github.com/getportal/ptlauth/internal/key"
 	"github.com/getportal/ptlauth/internal/option"
 	"github.com/getportal/ptlauth/internal/policy"
@@ -21,13 +23,16 @@ type Middleware struct {
 	Name    string
 	Options map[string]any
 	Policy  *policy.Policy // not opened
-	// Registry is the path of its list of terminals on this machine; empty: it has none in a file.
-	Registry string
+	// Registry is its list of terminals; nil: it is in no file, and in no store that the settings name.
+	Registry registry.Registry
 }
 
 // Find returns the middleware that the settings name. Its own mistakes are errors: what it would not accept, ptl does not
 // guess.
 func Find(site *Site) (*Middleware, error) {
+	if store.Is(site.Registry) {
+		return findStored(site)
+	}
 	if site.Dynamic == "" && site.ConfigFile == "" {
 		return nil, command.Errorf(command.Usage, "it is not said which middleware it is, and there is no ptl.yml in %s: cd to the folder where it is, or write --configFile=PATH (ptl init makes one)", Searched())
 	}
@@ -45,14 +50,33 @@ func Find(site *Site) (*Middleware, error) {
 	if err != nil {
 		return nil, err
 	}
+	return read(site, chosen, nil)
+}
+
+// read reads the options of a middleware, whose list is in a store, or else in a file.
+func read(site *Site, chosen *review.Configured, list *registry.Stored) (*Middleware, error) {
 	m := &Middleware{Name: chosen.Name, Options: here(site, chosen.Options)}
 	report := &option.Report{}
 	m.Policy = policy.Read(m.Options, report)
 	if len(report.Problems()) > 0 {
-		return nil, command.Errorf(command.Usage, "the middleware %s (%s, line %d) is misconfigured: %s", chosen.Name, chosen.File, chosen.Line, report)
+		return nil, command.Errorf(command.Usage, "the middleware %s (%s) is misconfigured: %s", chosen.Name, place(chosen), report)
 	}
-	m.Registry = option.Open(&option.Report{}, "", m.Options).Section("terminals").Text("file", "")
+	file := option.Open(&option.Report{}, "", m.Options).Section("terminals").Text("file", "")
+	switch {
+	case list != nil:
+		m.Registry = list
+	case file != "":
+		m.Registry = &registry.File{Path: file}
+	}
 	return m, nil
+}
+
+// place is where a middleware's options stand, for a person.
+func place(m *review.Configured) string {
+	if m.Line == 0 {
+		return m.File
+	}
+	return fmt.Sprintf("%s, line %d", m.File, m.Line)
 }
 
 func choose(site *Site, all []review.Configured) (*review.Configured, error) {

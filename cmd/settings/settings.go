@@ -16,6 +16,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/getportal/ptlauth/cmd/command"
+	"github.com/getportal/ptlauth/cmd/store"
 )
 
 // Site says where the things are that ptl works on. Commands that need one embed it in their options.
@@ -24,7 +25,7 @@ type Site struct {
 	Dynamic    string `description:"Traefik's file with the middleware's configuration."`
 	Middleware string `description:"The middleware's name, where the file has several."`
 	SecretFile string `description:"The file with the secret on this machine, where the middleware has another path for it (a container's)."`
-	Registry   string `description:"The list of terminals on this machine, where the middleware has another path for it."`
+	Registry   string `description:"The list of terminals on this machine, where the middleware has another path for it; or the store that configures the middleware with its list, as in redis://HOST:6379/0 or etcd://HOST:2379."`
 	ConfigFile string `description:"The file that says all this: ptl.yml."`
 }
 
@@ -171,7 +172,7 @@ func loadFile(site *Site, flags []string) error {
 	}
 	site.ConfigFile = path
 	for _, other := range []*string{&site.Dynamic, &site.SecretFile, &site.Registry} {
-		if *other != "" && !filepath.IsAbs(*other) {
+		if *other != "" && !store.Is(*other) && !filepath.IsAbs(*other) {
 			*other = filepath.Join(filepath.Dir(path), *other)
 		}
 	}

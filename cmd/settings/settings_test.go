@@ -11,6 +11,7 @@ import (
 	"github.com/traefik/paerser/types"
 
 	"github.com/getportal/ptlauth/cmd/command"
+	"github.com/getportal/ptlauth/cmd/registry"
 	"github.com/getportal/ptlauth/internal/key"
 )
 
@@ -151,8 +152,12 @@ func TestFind(t *testing.T) {
 			m, err := Find(&site)
 			var k *key.Key
 			if err == nil {
-				if m.Registry != test.registry {
-					t.Errorf("the list is %q, want %q", m.Registry, test.registry)
+				path := ""
+				if file, isFile := m.Registry.(*registry.File); isFile {
+					path = file.Path
+				}
+				if path != test.registry {
+					t.Errorf("the list is %q, want %q", path, test.registry)
 				}
 				k, err = m.Key()
 			}

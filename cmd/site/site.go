@@ -46,21 +46,44 @@ func New(address string, s *pairing.Settings) (*Site, error) {
 	if address == "" {
 		return nil, command.Errorf(command.Usage, "it is not said where the site is: write `url` into ptl.yml, or --url=URL, such as https://chat.example.com")
 	}
-	base, err := url.Parse(address)
-	if err != nil || base.Scheme != "https" && base.Scheme != "http" || base.Host == "" || base.User != nil {
-		return nil, command.Errorf(command.Usage, "url is %q, and should be as a browser asks for the site, such as https://chat.example.com", address)
+	base, err := parsed(address)
+	if err != nil {
+		return nil, err
 	}
 	if s.Host != "" {
 		base = &url.URL{Scheme: base.Scheme, Host: s.Host}
 	}
-	base = &url.URL{Scheme: base.Scheme, Host: base.Host, Path: strings.TrimSuffix(base.Path, "/") + s.Path}
+	return at(&url.URL{Scheme: base.Scheme, Host: base.Host, Path: strings.TrimSuffix(base.Path, "/") + s.Path}), nil
+}
+
+// App is an app behind a middleware that answers no paths of its own: whom it admits, a page of the app says.
+func App(address string) (*Site, error) {
+	if address == "" {
+		return nil, command.Errorf(command.Usage, "it is not said where the app is: write `url` into ptl.yml, or --url=URL, such as https://chat.example.com")
+	}
+	page, err := parsed(address)
+	if err != nil {
+		return nil, err
+	}
+	return at(page), nil
+}
+
+func parsed(address string) (*url.URL, error) {
+	base, err := url.Parse(address)
+	if err != nil || base.Scheme != "https" && base.Scheme != "http" || base.Host == "" || base.User != nil {
+		return nil, command.Errorf(command.Usage, "url is %q, and should be as a browser asks for the site, such as https://chat.example.com", address)
+	}
+	return base, nil
+}
+
+func at(base *url.URL) *Site {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.DisableKeepAlives = true
 	return &Site{base: base, client: &http.Client{
 		Transport:     transport,
 		Timeout:       timeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}, nil
+	}}
 }
 
 // Page is where a short code is typed.
@@ -138,6 +161,37 @@ func (s *Site) IsIn(ctx context.Context, cookie, token string) (bool, error) {
 		return true, nil
 	}
 	return false, told(address, response)
+}
+
+// ErrClosed is that the middleware answers 503, as it does to everybody where its list has nobody.
+var ErrClosed error = &Trouble{text: "the middleware answers 503 (its log says why)", Patience: starting}
+
+// Admits reports whether the app can be seen with a terminal's token in that cookie, or, where there is none, in
+// Authorization; without a token, by everybody. An error is a *Trouble.
+func (s *Site) Admits(ctx context.Context, cookie, token string) (bool, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodHead, s.base.String(), nil)
+	if err != nil {
+		return false, troublef(0, "%s", err)
+	}
+	switch {
+	case token == "":
+	case cookie != "":
+		request.AddCookie(&http.Cookie{Name: cookie, Value: token})
+	default:
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
+	response, _, err := s.do(request)
+	switch {
+	case err != nil:
+		return false, err
+	case response.StatusCode == http.StatusUnauthorized && strings.Contains(response.Header.Get("WWW-Authenticate"), `realm="ptlauth"`):
+		return false, nil
+	case response.StatusCode == http.StatusServiceUnavailable:
+		return false, ErrClosed
+	case response.StatusCode >= 500 || response.StatusCode == http.StatusTooManyRequests:
+		return false, told(s.base.String(), response)
+	}
+	return true, nil
 }
 
 func (s *Site) do(request *http.Request) (*http.Response, []byte, error) {

@@ -1,0 +1,273 @@
+package registry
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/getportal/ptlauth/cmd/store"
+)
+
+// Registry is a list of terminals, wherever it is.
+type Registry interface {
+	Read() (*List, error)
+	// Change has the list changed, and may do so on another copy of it again, where somebody else was faster.
+	Change(ctx context.Context, change func(*List) error) error
+}
+
+// Stored is the map terminals/paired of a middleware that Traefik's provider for Redis or etcd reads. Of a terminal it has
+// the name and the user, and no more: any other member would be a mistake in the middleware's configuration.
+type Stored struct {
+	Store store.Store
+	// Middlewares is below which key the middlewares are, as traefik/http/middlewares/.
+	Middlewares string
+	// Name and Plugin are what the middleware and the plugin are called, as the keys spell it.
+	Name, Plugin string
+}
+
+// entry is what is stored of a terminal.
+type entry struct {
+	folder string            // its key, with a slash at its end
+	values map[string]string // by the whole key
+	keys   map[string]string // the key of a member, by its name in small letters
+}
+
+var digits = regexp.MustCompile(`^[0-9]+$`)
+
+// Read returns the list as Traefik sees it. Nothing of it is to be relied on where the middleware could not read it.
+func (s *Stored) Read() (*List, error) {
+	l, _, err := s.read(context.Background())
+	return l, err
+}
+
+// IsEmpty reports whether it can be read and admits nobody.
+func (s *Stored) IsEmpty() bool {
+	l, err := s.Read()
+	return err == nil && !slices.ContainsFunc(l.Terminals, func(t *Terminal) bool { return !t.isNobodys })
+}
+
+func (s *Stored) read(ctx context.Context) (*List, map[string]*entry, error) {
+	pairs, err := s.Store.List(ctx, s.Middlewares)
+	if err != nil {
+		return nil, nil, err
+	}
+	entries := map[string]*entry{} // by the key's name of the terminal
+	isThere := false
+	for _, key := range slices.Sorted(maps.Keys(pairs)) {
+		parts := parts(key, s.Middlewares)
+		if len(parts) < 4 || !strings.EqualFold(parts[0], s.Name) || !strings.EqualFold(parts[1], "plugin") || !strings.EqualFold(parts[2], s.Plugin) {
+			continue
+		}
+		isThere = true
+		if !strings.EqualFold(parts[3], "terminals") {
+			continue
+		}
+		if err := s.note(entries, key, parts, pairs[key]); err != nil {
+			return nil, nil, err
+		}
+	}
+	if !isThere {
+		return nil, nil, fmt.Errorf("there is no middleware %s with options of %s below %s: put its other options there first", s.Name, s.Plugin, strings.TrimSuffix(s.Middlewares, "/"))
+	}
+	if err := told(entries); err != nil {
+		return nil, nil, err
+	}
+	l := &List{}
+	for _, name := range slices.Sorted(maps.Keys(entries)) {
+		l.Terminals = append(l.Terminals, entries[name].terminal(name))
+	}
+	return l, entries, nil
+}
+
+// parts are a key's, below a prefix, as Traefik splits it: what is empty between slashes is nothing.
+func parts(key, prefix string) []string {
+	return strings.FieldsFunc(strings.TrimPrefix(key, prefix), func(r rune) bool { return r == '/' })
+}
+
+// note notes a key of the option terminals.
+func (s *Stored) note(entries map[string]*entry, key string, parts []string, value string) error {
+	below := parts[4:]
+	isPaired := len(below) > 0 && strings.EqualFold(below[0], "paired")
+	switch {
+	case !isPaired && strings.TrimSpace(value) != "":
+		return fmt.Errorf("the middleware %s does not read its devices from terminals/paired, because %s says otherwise: take that out, or keep the list where it is", s.Name, key)
+	case !isPaired:
+		return nil
+	case len(below) == 1 && strings.TrimSpace(value) != "":
+		return fmt.Errorf("%s has a value of its own, where devices should be below it: take it out", key)
+	case len(below) == 1:
+		return nil
+	}
+	name := below[1]
+	if entries[name] == nil {
+		entries[name] = &entry{folder: s.Middlewares + strings.Join(parts[:6], "/") + "/", values: map[string]string{}, keys: map[string]string{}}
+	}
+	e := entries[name]
+	e.values[key] = value
+	if len(below) == 3 {
+		e.keys[strings.ToLower(below[2])] = key
+	}
+	return nil
+}
+
+// told says what Traefik would merge or take for something else.
+func told(entries map[string]*entry) error {
+	seen := map[string]string{}
+	for _, name := range slices.Sorted(maps.Keys(entries)) {
+		lower := strings.ToLower(name)
+		if digits.MatchString(name) {
+			return fmt.Errorf("%s is of digits alone, which Traefik takes for an index, so that nobody can enter: take it out there (ptl keeps a map, with a letter in each id, and no list)", entries[name].folder)
+		}
+		if other := seen[lower]; other != "" {
+			return fmt.Errorf("%s and %s differ in case alone, and Traefik merges them: take one out there, with all its keys", entries[other].folder, entries[name].folder)
+		}
+		seen[lower] = name
+	}
+	return nil
+}
+
+func (e *entry) value(member string) string { return strings.TrimSpace(e.values[e.keys[member]]) }
+
+func (e *entry) terminal(name string) *Terminal {
+	t := &Terminal{}
+	t.set("id", cmp.Or(e.value("id"), name))
+	if e.value("name") != "" {
+		t.SetName(e.value("name"))
+	}
+	if e.value("user") != "" {
+		t.SetUser(e.value("user"))
+	}
+	t.stored = name
+	_, hasUser := e.keys["user"]
+	_, hasID := e.keys["id"]
+	t.isNobodys = hasUser && t.User() == "" || !hasID && t.Name() == "" && t.User() == ""
+	return t
+}
+
+// Change changes what the function changes, and of that all at once. Nothing is locked: where somebody was faster with the
+// same terminal, the list is read again, and the function does its work anew.
+func (s *Stored) Change(ctx context.Context, change func(*List) error) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for {
+		l, entries, err := s.read(ctx)
+		if err != nil {
+			return err
+		}
+		if err := change(l); err != nil {
+			return err
+		}
+		changes, err := s.changes(l, entries)
+		if err != nil || len(changes) == 0 {
+			return err
+		}
+		isDone, err := s.Store.Commit(ctx, changes)
+		if err != nil {
+			return fmt.Errorf("%w; whether it was done all the same, `ptl terminals` says", err)
+		}
+		if isDone {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return errors.New("others keep changing the same terminal, and nothing was done: try again")
+		case <-time.After(time.Duration(rand.IntN(50)) * time.Millisecond): //nolint:gosec // is no secret
+		}
+	}
+}
+
+// changes are what makes the entries the list.
+func (s *Stored) changes(l *List, entries map[string]*entry) ([]store.Change, error) {
+	var changes []store.Change
+	left := maps.Clone(entries)
+	for _, t := range l.Terminals {
+		e := entries[t.stored]
+		delete(left, t.stored)
+		if e == nil {
+			added, err := s.added(t, entries)
+			if err != nil {
+				return nil, err
+			}
+			changes = append(changes, added...)
+			continue
+		}
+		if t.Name() == e.value("name") && t.User() == e.value("user") {
+			continue
+		}
+		if err := plain(t.Name(), t.User()); err != nil {
+			return nil, err
+		}
+		changes = append(changes, e.become(map[string]string{"name": t.Name(), "user": t.User()})...)
+	}
+	for _, name := range slices.Sorted(maps.Keys(left)) {
+		changes = append(changes, left[name].become(nil)...)
+	}
+	return changes, nil
+}
+
+// added are a new terminal's keys, which nobody may have made meanwhile.
+func (s *Stored) added(t *Terminal, entries map[string]*entry) ([]store.Change, error) {
+	id := t.ID()
+	for name := range entries {
+		if strings.EqualFold(name, id) || strings.EqualFold(entries[name].value("id"), id) {
+			return nil, fmt.Errorf("%s and %s differ in case alone, and Traefik would merge them: nothing is changed", id, name)
+		}
+	}
+	if digits.MatchString(id) || strings.Contains(id, "/") {
+		return nil, fmt.Errorf("%s can be no id in a store, where Traefik takes digits for an index and a slash for a level: nothing is changed", id)
+	}
+	if err := plain(t.Name(), t.User()); err != nil {
+		return nil, err
+	}
+	if t.Name() == "" && t.User() == "" {
+		return nil, errors.New("a device in a store needs a name or a user: without either it is nobody's")
+	}
+	e := &entry{folder: s.Middlewares + s.Name + "/plugin/" + s.Plugin + "/terminals/paired/" + id + "/"}
+	return e.become(map[string]string{"name": t.Name(), "user": t.User()}), nil
+}
+
+// plain refuses what Traefik would read as something else. It takes a text that begins with a comma for a list with a
+// type, and drops the whole configuration where that is none (paerser's fillRawTypedSlice).
+func plain(texts ...string) error {
+	for _, text := range texts {
+		if strings.HasPrefix(text, ",") {
+			return errors.New("a name or user in a store cannot begin with a comma: Traefik would drop everything that it reads there. Nothing is changed")
+		}
+	}
+	return nil
+}
+
+// become makes an entry so; nil: it goes, with all its keys. Its keys must be as they were, and there may be no other name
+// or user than was seen, so that nobody's change is lost and no part of an entry that was taken out stays.
+func (e *entry) become(wanted map[string]string) []store.Change {
+	var changes []store.Change
+	for _, key := range slices.Sorted(maps.Keys(e.values)) {
+		was := e.values[key]
+		c := store.Change{Key: key, Was: &was}
+		if wanted != nil {
+			c.Is = &was
+		}
+		changes = append(changes, c)
+	}
+	for _, member := range []string{"name", "user"} {
+		key, isThere := e.keys[member]
+		if !isThere {
+			key = e.folder + member
+			changes = append(changes, store.Change{Key: key})
+		}
+		if wanted[member] == "" || strings.TrimSpace(e.values[key]) == wanted[member] {
+			continue
+		}
+		at := slices.IndexFunc(changes, func(c store.Change) bool { return c.Key == key })
+		text := wanted[member]
+		changes[at].Is = &text
+	}
+	return changes
+}

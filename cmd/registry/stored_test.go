@@ -1,0 +1,201 @@
+package registry
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/getportal/ptlauth/cmd/store"
+)
+
+// stores are real ones, with an address that each test can begin anew.
+func stores(t *testing.T) map[string]string {
+	t.Helper()
+	free := func() string {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer listener.Close()
+		return listener.Addr().String()
+	}
+	begin := func(listens, name string, args ...string) bool {
+		path, err := exec.LookPath(name)
+		if err != nil && os.Getenv("PTLAUTH_NO_SKIP") == "" {
+			t.Logf("%s is not installed", name)
+			return false
+		}
+		command := exec.Command(path, args...)
+		if err := command.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = command.Process.Kill(); _ = command.Wait() })
+		for range 200 {
+			if conn, err := net.Dial("tcp", listens); err == nil {
+				conn.Close()
+				return true
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+		t.Fatalf("%s does not listen", name)
+		return false
+	}
+	all := map[string]string{}
+	redis, etcd, peer := free(), free(), free()
+	host, port, _ := net.SplitHostPort(redis)
+	if begin(redis, "redis-server", "--bind", host, "--port", port, "--save", "", "--dir", t.TempDir(), "--user", "ptl", "on", ">p/w", "~*", "&*", "+@all") {
+		all["Redis"] = "redis://ptl:p%2Fw@" + redis + "/3"
+	}
+	if begin(etcd, "etcd", "--data-dir", t.TempDir(), "--listen-client-urls", "http://"+etcd, "--advertise-client-urls", "http://"+etcd,
+		"--listen-peer-urls", "http://"+peer, "--initial-advertise-peer-urls", "http://"+peer, "--initial-cluster", "default=http://"+peer, "--unsafe-no-fsync") {
+		all["etcd"] = "etcd://" + etcd
+	}
+	if len(all) == 0 {
+		t.Skip("there is no store")
+	}
+	return all
+}
+
+// opened is a list below a root key of its own, with these keys of the middleware's options.
+func opened(t *testing.T, address, root string, pairs map[string]string) *Stored {
+	t.Helper()
+	a, err := store.Parse(address + "?rootKey=" + root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := store.Open(a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	l := &Stored{Store: s, Middlewares: root + "/http/middlewares/", Name: "auth", Plugin: "ptlauth"}
+	for key, value := range pairs {
+		if isDone, err := s.Commit(t.Context(), []store.Change{{Key: l.Middlewares + "auth/plugin/ptlauth/" + key, Is: &value}}); err != nil || !isDone {
+			t.Fatal(isDone, err)
+		}
+	}
+	return l
+}
+
+// kept are the keys of the middleware's devices, and their values.
+func kept(t *testing.T, l *Stored) string {
+	t.Helper()
+	folder := l.Middlewares + "auth/plugin/ptlauth/terminals/"
+	pairs, err := l.Store.List(t.Context(), folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	for _, key := range slices.Sorted(maps.Keys(pairs)) {
+		lines = append(lines, strings.TrimPrefix(key, folder)+"="+pairs[key])
+	}
+	return strings.Join(lines, " ")
+}
+
+// TestStored: what changes do in a store, and what is refused there.
+func TestStored(t *testing.T) {
+	two := map[string]string{"paired/k7p2x9/name": "Laptop", "paired/k7p2x9/user": "ann", "paired/phone7/name": "Phone"}
+	const unchanged = "paired/k7p2x9/name=Laptop paired/k7p2x9/user=ann paired/phone7/name=Phone"
+	tests := []struct {
+		name     string
+		before   map[string]string
+		change   func(*List)
+		after    string // empty: as before
+		mistaken string
+	}{
+		{"nothing changes", two, func(*List) {}, unchanged, ""},
+		{"a device comes", two, func(l *List) { l.Add("a1", "Tab, <3", "ben", nil).Settle(1) }, "paired/a1/name=Tab, <3 paired/a1/user=ben " + unchanged, ""},
+		{"the first one", nil, func(l *List) { l.Add("a1", "", "ben", nil) }, "paired/a1/user=ben", ""},
+		{"one goes, with all its keys", map[string]string{"paired/a1/name": "x", "paired/a1/icon/0": "x", "paired/b1/name": "y"}, func(l *List) { l.Remove("a1") }, "paired/b1/name=y", ""},
+		{"the last one goes", map[string]string{"paired/a1/name": "x"}, func(l *List) { l.Remove("a1") }, "", ""},
+		{"another name", two, func(l *List) { l.Find("k7p2x9").SetName("Old laptop") }, strings.Replace(unchanged, "Laptop", "Old laptop", 1), ""},
+		{"a user where there was none", two, func(l *List) { l.Find("phone7").SetUser("ben") }, unchanged + " paired/phone7/user=ben", ""},
+		{"an id of its own", map[string]string{"paired/x/id": "k7p2x9", "paired/x/NAME": "y"}, func(l *List) { l.Find("k7p2x9").SetName("z") }, "paired/x/NAME=z paired/x/id=k7p2x9", ""},
+		{"what nobody has completed can go", map[string]string{"paired/a1/icon": "x", "paired/b1/name": "y"}, func(l *List) {
+			if l.Find("a1").IsNobodys() {
+				l.Remove("a1")
+			}
+		}, "paired/b1/name=y", ""},
+		{"an id in capital letters too", two, func(l *List) { l.Add("K7P2X9", "x", "", nil) }, unchanged, "differ in case alone"},
+		{"an id of digits", two, func(l *List) { l.Add("123456", "x", "", nil) }, unchanged, "takes digits for an index"},
+		{"a device without a name and a user", two, func(l *List) { l.Add("a1", "", "", nil) }, unchanged, "needs a name or a user"},
+		{"a name for which Traefik drops everything", two, func(l *List) { l.Find("phone7").SetName(",x") }, unchanged, "cannot begin with a comma"},
+		{"two that Traefik merges", map[string]string{"paired/a1/name": "x", "paired/A1/user": "y"}, nil, "", "differ in case alone"},
+		{"a list, by its indices", map[string]string{"paired/0/id": "a1", "paired/0/name": "x"}, nil, "", "of digits alone"},
+		{"a list that is in a file", map[string]string{"file": "/x"}, nil, "", "does not read its devices from terminals/paired"},
+	}
+	for engine, address := range stores(t) {
+		for i, test := range tests {
+			t.Run(test.name+" in "+engine, func(t *testing.T) {
+				pairs := map[string]string{"secretFile": "/x"}
+				for key, value := range test.before {
+					pairs["terminals/"+key] = value
+				}
+				l := opened(t, address, fmt.Sprintf("root[%d]", i), pairs)
+				before := kept(t, l)
+				err := l.Change(t.Context(), func(list *List) error { test.change(list); return nil })
+				if (err == nil) != (test.mistaken == "") || err != nil && !strings.Contains(err.Error(), test.mistaken) {
+					t.Errorf("the error is %v, want %q", err, test.mistaken)
+				}
+				if after := kept(t, l); after != test.after && (test.mistaken == "" || after != before) {
+					t.Errorf("then the store has\n%s\nwant\n%s", after, test.after)
+				}
+			})
+		}
+		t.Run("there is no such middleware in "+engine, func(t *testing.T) {
+			if _, err := opened(t, address, "empty", nil).Read(); err == nil || !strings.Contains(err.Error(), "there is no middleware auth") {
+				t.Errorf("the error is %v", err)
+			}
+		})
+		t.Run("who was taken out meanwhile is not brought back by another name in "+engine, func(t *testing.T) { meanwhile(t, address) })
+		t.Run("many change one and the same in "+engine, func(t *testing.T) { atOnce(t, address) })
+	}
+}
+
+func meanwhile(t *testing.T, address string) {
+	l := opened(t, address, "meanwhile", map[string]string{"secretFile": "/x", "terminals/paired/a1/user": "ann"})
+	tries := 0
+	err := l.Change(t.Context(), func(list *List) error {
+		tries++
+		a1 := list.Find("a1")
+		if a1 == nil {
+			return context.Canceled
+		}
+		a1.SetName("new")
+		return l.Change(t.Context(), func(other *List) error { other.Remove("a1"); return nil })
+	})
+	if err != context.Canceled || tries != 2 || kept(t, l) != "" { //nolint:errorlint // it is handed on
+		t.Errorf("after %d tries the error is %v, and the store has %s", tries, err, kept(t, l))
+	}
+}
+
+func atOnce(t *testing.T, address string) {
+	l := opened(t, address, "atonce", map[string]string{"secretFile": "/x", "terminals/paired/a1/name": "0", "terminals/paired/a1/user": "ann"})
+	const count = 30
+	var all sync.WaitGroup
+	for range count {
+		all.Go(func() {
+			err := l.Change(t.Context(), func(list *List) error {
+				number := 0
+				_, err := fmt.Sscan(list.Find("a1").Name(), &number)
+				list.Find("a1").SetName(fmt.Sprint(number + 1))
+				return err
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if want := fmt.Sprintf("paired/a1/name=%d paired/a1/user=ann", count); kept(t, l) != want {
+		t.Errorf("the store has %s, want %s", kept(t, l), want)
+	}
+}

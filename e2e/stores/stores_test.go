@@ -1,0 +1,395 @@
+// Package stores asks whether devices come and go by ptl, and nobody else, where Redis or etcd configures the middleware.
+package stores
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/getportal/ptlauth/e2e/issuer"
+	"github.com/getportal/ptlauth/e2e/poll"
+	"github.com/getportal/ptlauth/e2e/program"
+	"github.com/getportal/ptlauth/e2e/source"
+	"github.com/getportal/ptlauth/e2e/traefik"
+	"github.com/getportal/ptlauth/e2e/traefik/traefiktest"
+	"github.com/getportal/ptlauth/e2e/visitor"
+	"github.com/getportal/ptlauth/e2e/witness"
+)
+
+const (
+	options = "traefik/http/middlewares/auth/plugin/ptlauth/"
+	paired  = options + "terminals/paired/"
+)
+
+// engine is a real store.
+type engine struct {
+	name   string
+	static string // for Traefik
+	url    string // for ptl
+	put    func(t *testing.T, pairs ...string)
+	// get returns the pairs below a key.
+	get func(t *testing.T, prefix string) map[string]string
+}
+
+func run(t *testing.T, input, name string, args ...string) string {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), name, args...)
+	command.Env = append(os.Environ(), "ETCDCTL_API=3")
+	command.Stdin = strings.NewReader(input)
+	out, err := command.Output()
+	if err != nil {
+		t.Fatalf("%s %q: %v\n%s", name, args, err, out)
+	}
+	return string(out)
+}
+
+func newRedis(t *testing.T) *engine {
+	server, client := program.Need(t, "redis-server", "redis-server"), program.Need(t, "redis-cli", "redis-tools")
+	addr := program.UnusedAddr(t)
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	program.Spawn(t, addr, server, "--bind", host, "--port", port, "--save", "", "--dir", t.TempDir(), "--requirepass", "pass/word")
+	base := []string{"--no-auth-warning", "-a", "pass/word", "-e", "-h", host, "-p", port}
+	return &engine{
+		name:   "Redis",
+		static: "redis: {endpoints: ['" + addr + "'], password: pass/word}",
+		url:    "redis://:pass%2Fword@" + addr + "/0",
+		put: func(t *testing.T, pairs ...string) {
+			run(t, "", client, append(append(base[:len(base):len(base)], "MSET"), pairs...)...)
+		},
+		get: func(t *testing.T, prefix string) map[string]string {
+			all := map[string]string{}
+			const script = "local all = {} for _, key in ipairs(redis.call('KEYS', ARGV[1])) do table.insert(all, key) table.insert(all, redis.call('GET', key)) end return all"
+			lines := strings.Split(run(t, "", client, append(base[:len(base):len(base)], "--raw", "EVAL", script, "0", prefix+"*")...), "\n")
+			for i := 0; i+1 < len(lines); i += 2 {
+				all[lines[i]] = lines[i+1]
+			}
+			return all
+		},
+	}
+}
+
+func newEtcd(t *testing.T) *engine {
+	server, client := program.Need(t, "etcd", "etcd-server"), program.Need(t, "etcdctl", "etcd-client")
+	addr, peer := program.UnusedAddr(t), "http://"+program.UnusedAddr(t)
+	program.Spawn(t, addr, server, "--data-dir", t.TempDir(), "--listen-client-urls", "http://"+addr, "--advertise-client-urls", "http://"+addr,
+		"--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", "default="+peer, "--unsafe-no-fsync")
+	return &engine{
+		name:   "etcd",
+		static: "etcd: {endpoints: ['" + addr + "']}",
+		url:    "etcd://" + addr,
+		put: func(t *testing.T, pairs ...string) {
+			// One transaction, whose parts are divided by empty lines.
+			for len(pairs) > 0 {
+				n := min(len(pairs), 200)
+				input := "\n"
+				for i := 0; i < n; i += 2 {
+					input += fmt.Sprintf("put %s \"%s\"\n", pairs[i], pairs[i+1])
+				}
+				run(t, input+"\n\n", client, "--endpoints", addr, "txn")
+				pairs = pairs[n:]
+			}
+		},
+		get: func(t *testing.T, prefix string) map[string]string {
+			all := map[string]string{}
+			lines := strings.Split(run(t, "", client, "--endpoints", addr, "get", "--prefix", prefix), "\n")
+			for i := 0; i+1 < len(lines); i += 2 {
+				all[lines[i]] = lines[i+1]
+			}
+			return all
+		},
+	}
+}
+
+// site is a Traefik that a store configures, and ptl beside it.
+type site struct {
+	*engine
+	proxy  *traefik.Traefik
+	env    []string
+	dir    string
+	secret string
+}
+
+func newSite(t *testing.T, e *engine, env []string) *site {
+	s := &site{engine: e, env: env, dir: t.TempDir(), secret: issuer.NewSecret()}
+	app := witness.Listen(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, r.Header.Get("X-Ptl-User"), "/", r.Header.Get("X-Ptl-Client-Name"))
+	}))
+	s.put(t, "traefik/http/routers/app/rule", "PathPrefix(`/`)", "traefik/http/routers/app/service", "app", "traefik/http/routers/app/middlewares/0", "auth",
+		"traefik/http/services/app/loadBalancer/servers/0/url", app, options+"secretFile", "/run/secrets/there",
+		// Two middlewares, of which ptl must choose.
+		"traefik/http/middlewares/other/plugin/ptlauth/secretFile", "/run/secrets/there")
+	s.put(t, options+"secretFile", source.Named(t, "secret", s.secret))
+	// As slow as Traefik is where nobody says otherwise.
+	s.proxy = traefiktest.Start(t, traefik.Options{Static: "providers: {providersThrottleDuration: 2s, " + e.static + "}"})
+	content := fmt.Sprintf("url: %s\nregistry: %s\nmiddleware: auth\nsecretFile: %s\n", s.proxy.URL("web"), e.url, source.Named(t, "secret", s.secret))
+	if err := os.WriteFile(filepath.Join(s.dir, "ptl.yml"), []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func (s *site) command(args ...string) *exec.Cmd {
+	command := exec.Command("sh", append([]string{"-c", `exec ptl "$@"`, "sh"}, args...)...)
+	command.Dir, command.Env = s.dir, s.env
+	return command
+}
+
+// ptl returns what it writes on standard output and on standard error; it must end well.
+func (s *site) ptl(t *testing.T, args ...string) (string, string) {
+	t.Helper()
+	var said strings.Builder
+	command := s.command(args...)
+	command.Stderr = &said
+	out, err := command.Output()
+	if err != nil {
+		t.Errorf("ptl %q: %v\n%s%s", args, err, out, said.String())
+	}
+	return strings.TrimSpace(string(out)), said.String()
+}
+
+// as is what a token gets: user and name at the app, or the status.
+func (s *site) as(t *testing.T, token string) string {
+	t.Helper()
+	status, body := visitor.Ask(t, s.proxy.URL("web"), "", http.Header{"Cookie": {"authorization=" + token}})
+	if status != http.StatusOK {
+		return fmt.Sprint(status)
+	}
+	return body
+}
+
+func (s *site) await(t *testing.T, token, want string) {
+	t.Helper()
+	poll.Until(t, 20*time.Second, func() string {
+		if got := s.as(t, token); got != want {
+			return fmt.Sprintf("%s, want %s", got, want)
+		}
+		return ""
+	})
+}
+
+// watch asks all the time as devices that nobody changes, until the function that it returns is called.
+func (s *site) watch(t *testing.T, devices map[string]string) func() {
+	stop := make(chan struct{})
+	var all sync.WaitGroup
+	for token, want := range devices {
+		all.Go(func() {
+			asked := 0
+			for {
+				select {
+				case <-stop:
+					t.Logf("%s asked %d times", want, asked)
+					return
+				case <-time.After(5 * time.Millisecond):
+				}
+				asked++
+				if got := s.as(t, token); got != want {
+					t.Errorf("a device that nobody touches got %s, want %s", got, want)
+					return
+				}
+			}
+		})
+	}
+	return func() { close(stop); all.Wait() }
+}
+
+// TestStores lets devices in and throws them out by ptl, while others ask all the time.
+func TestStores(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts Traefik")
+	}
+	env := program.WithPtl(t)
+	for _, begin := range []func(*testing.T) *engine{newRedis, newEtcd} {
+		e := begin(t)
+		t.Run(e.name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, e, env)
+			first, _ := s.ptl(t, "token", "--name=first one", "--user=ann")
+			s.await(t, first, "ann/first one")
+			second, _ := s.ptl(t, "token", "--name=Ömer's, \"007\"", "--user=ben")
+			s.await(t, second, "ben/Ömer's, \"007\"")
+			devices := map[string]string{first: "ann/first one", second: "ben/Ömer's, \"007\""}
+			t.Run("one is in, is another's, and is out when ptl says so", func(t *testing.T) { comesAndGoes(t, s, devices) })
+			t.Run("what 200 ptl say at once is true", func(t *testing.T) { many(t, s, devices) })
+			t.Run("a ptl that is killed leaves a device or none, and no part of one", func(t *testing.T) { killed(t, s, devices) })
+			t.Run("a code is refused, and what else there is is said", func(t *testing.T) {
+				out, err := s.command("pair", "--name=phone").CombinedOutput()
+				if err == nil || !strings.Contains(string(out), "ptl token --name=\"phone\"") {
+					t.Errorf("%v, %s", err, out)
+				}
+			})
+			t.Run("with the last one everybody is out", func(t *testing.T) {
+				_, said := s.ptl(t, "unpair", "first one", "Ömer's, \"007\"")
+				if !strings.Contains(said, "first one (") || strings.Count(said, "is out.") != 2 || strings.Count(said, "It was the last device") != 1 {
+					t.Errorf("ptl says %s", said)
+				}
+				for token := range devices {
+					if got := s.as(t, token); got != "503" {
+						t.Errorf("without any device one got %s", got)
+					}
+				}
+			})
+		})
+	}
+}
+
+func comesAndGoes(t *testing.T, s *site, others map[string]string) {
+	defer s.watch(t, others)()
+	for range 2 {
+		began := time.Now()
+		token, _ := s.ptl(t, "token", "--name=phone", "--user=carl")
+		s.await(t, token, "carl/phone")
+		in := time.Since(began)
+		s.ptl(t, "rename", "phone", "tablet", "--user=dora")
+		s.await(t, token, "dora/tablet")
+		began = time.Now()
+		_, said := s.ptl(t, "unpair", "tablet")
+		out := time.Since(began)
+		if !strings.Contains(said, "is out.") {
+			t.Errorf("ptl says %q", said)
+		}
+		for range 20 {
+			if got := s.as(t, token); got != "401" {
+				t.Errorf("who is said to be out got %s", got)
+			}
+		}
+		t.Logf("in after %s, out after %s", in.Round(time.Millisecond), out.Round(time.Millisecond))
+		if out > 5*time.Second {
+			t.Errorf("it was out after %s", out)
+		}
+	}
+}
+
+func many(t *testing.T, s *site, others map[string]string) {
+	const count, atOnce = 100, 20
+	var old []string
+	for i := range count {
+		key := paired + fmt.Sprintf("old%dx/", i)
+		old = append(old, key+"name", fmt.Sprintf("old %d", i), key+"user", "eve")
+	}
+	s.put(t, old...)
+	gone := func(i int) string { return issuer.SignHS256(t, s.secret, fmt.Sprintf("old%dx", i)) }
+	s.await(t, gone(count-1), fmt.Sprintf("eve/old %d", count-1))
+	defer s.watch(t, others)()
+	slots := make(chan struct{}, atOnce)
+	tokens := make([]string, count)
+	var all sync.WaitGroup
+	began := time.Now()
+	for _, i := range rand.Perm(2 * count) {
+		slots <- struct{}{}
+		all.Go(func() {
+			defer func() { <-slots }()
+			switch {
+			case i < count:
+				tokens[i], _ = s.ptl(t, "token", fmt.Sprintf("--name=new %d", i), "--user=carl")
+			case i%10 == 0:
+				// Each tenth waits until it is out.
+				if _, said := s.ptl(t, "unpair", fmt.Sprintf("old%dx", i-count)); !strings.Contains(said, "is out.") || s.as(t, gone(i-count)) != "401" {
+					t.Errorf("who is said to be out got %s: %s", s.as(t, gone(i-count)), said)
+				}
+			default:
+				s.ptl(t, "unpair", "--url=none", fmt.Sprintf("old%dx", i-count))
+			}
+		})
+	}
+	all.Wait()
+	t.Logf("200 took %s", time.Since(began).Round(time.Millisecond))
+	s.await(t, tokens[count-1], fmt.Sprintf("carl/new %d", count-1))
+	time.Sleep(2500 * time.Millisecond) // Traefik's providersThrottleDuration, and some
+	for i := range count {
+		if got, want := s.as(t, tokens[i]), fmt.Sprintf("carl/new %d", i); got != want {
+			t.Errorf("who is said to be in got %s, want %s", got, want)
+		}
+		if got := s.as(t, gone(i)); got != "401" {
+			t.Errorf("who is said to be off the list got %s", got)
+		}
+	}
+	if got := len(s.get(t, paired)); got != 2*(count+len(others)) {
+		t.Errorf("the store has %d keys, want %d", got, 2*(count+len(others)))
+	}
+}
+
+func killed(t *testing.T, s *site, others map[string]string) {
+	defer s.watch(t, others)()
+	began := time.Now()
+	s.ptl(t, "token", "--name=measure", "--user=carl")
+	whole := time.Since(began)
+	const moments = 60
+	kept, undone, cut := 0, 0, 0
+	for i := range moments {
+		isAdding := i%2 == 0
+		name := fmt.Sprintf("new %d", i) // one of those that many has left
+		args := []string{"unpair", "--url=none", name}
+		if isAdding {
+			name = fmt.Sprintf("killed %d", i)
+			args = []string{"token", "--name=" + name, "--user=carl"}
+		}
+		command := s.command(args...)
+		if err := command.Start(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(whole * time.Duration(i) / moments * 5 / 4)
+		_ = command.Process.Kill()
+		isWhole := command.Wait() == nil
+		if !isWhole {
+			cut++
+		}
+		entries := map[string][]string{}
+		for key, value := range s.get(t, paired) {
+			id, member, _ := strings.Cut(strings.TrimPrefix(key, paired), "/")
+			entries[id] = append(entries[id], member)
+			if value == name {
+				entries["="] = []string{"name", "user"}
+			}
+		}
+		for id, members := range entries {
+			if len(members) != 2 {
+				t.Errorf("after %q was killed %s has %q alone", args, id, members)
+			}
+		}
+		isThere := entries["="] != nil
+		if isWhole && isThere != isAdding {
+			t.Errorf("%q is said to be done, and is not", args)
+		}
+		if isThere == isAdding {
+			kept++
+		} else {
+			undone++
+		}
+	}
+	t.Logf("of %d, %d were killed; %d had been done, %d had not", moments, cut, kept, undone)
+	if kept == 0 || undone == 0 {
+		t.Log("no moment was before, or none after the change")
+	}
+	s.ptl(t, "token", "--name=after", "--user=carl")
+	clearOthers(t, s, others)
+}
+
+// clearOthers throws out all but some by one ptl.
+func clearOthers(t *testing.T, s *site, others map[string]string) {
+	stays := map[string]bool{}
+	for _, want := range others {
+		_, name, _ := strings.Cut(want, "/")
+		stays[name] = true
+	}
+	args := []string{"unpair", "--url=none"}
+	for key, value := range s.get(t, paired) {
+		if id, member, _ := strings.Cut(strings.TrimPrefix(key, paired), "/"); member == "name" && !stays[value] {
+			args = append(args, id)
+		}
+	}
+	s.ptl(t, args...)
+	if got := len(s.get(t, paired)); got != 2*len(others) {
+		t.Errorf("the store has %d keys left, want %d", got, 2*len(others))
+	}
+}
