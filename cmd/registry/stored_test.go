@@ -2,11 +2,15 @@ package registry
 
 import (
 	"context"
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
 	"maps"
 	"net"
+	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -197,5 +201,65 @@ func atOnce(t *testing.T, address string) {
 	all.Wait()
 	if want := fmt.Sprintf("paired/a1/name=%d paired/a1/user=ann", count); kept(t, l) != want {
 		t.Errorf("the store has %s, want %s", kept(t, l), want)
+	}
+}
+
+// TestStoredTLS: a store with TLS is asked with its certificate alone, and says so where the password is wrong.
+func TestStoredTLS(t *testing.T) {
+	path, err := exec.LookPath("redis-server")
+	if err != nil && os.Getenv("PTLAUTH_NO_SKIP") == "" {
+		t.Skip("redis-server is not installed")
+	}
+	// httptest has a certificate for 127.0.0.1.
+	server := httptest.NewTLSServer(nil)
+	defer server.Close()
+	address := server.Listener.Addr().String()
+	one := server.TLS.Certificates[0]
+	secret, err := x509.MarshalPKCS8PrivateKey(one.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server.Close()
+	dir := t.TempDir()
+	for name, block := range map[string]*pem.Block{"cert": {Type: "CERTIFICATE", Bytes: one.Certificate[0]}, "key": {Type: "PRIVATE KEY", Bytes: secret}} {
+		if err := os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, port, _ := net.SplitHostPort(address)
+	command := exec.Command(path, "--bind", "127.0.0.1", "--port", "0", "--tls-port", port, "--tls-cert-file", filepath.Join(dir, "cert"), "--tls-key-file", filepath.Join(dir, "key"),
+		"--tls-auth-clients", "no", "--requirepass", "hunter2", "--save", "", "--dir", dir)
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = command.Process.Kill(); _ = command.Wait() })
+	for range 200 {
+		if conn, err := net.Dial("tcp", address); err == nil {
+			conn.Close()
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	for _, test := range []struct{ name, address, bad string }{
+		{"by its certificate", "rediss://:hunter2@" + address + "?ca=" + filepath.Join(dir, "cert"), "there is no middleware"},
+		{"by nobody's", "rediss://:hunter2@" + address, "unknown authority"},
+		{"without TLS", "redis://:hunter2@" + address, "could not be read"},
+		{"another password", "rediss://:hunter3@" + address + "?ca=" + filepath.Join(dir, "cert"), "WRONGPASS"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			a, err := store.Parse(test.address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, err := store.Open(a)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			_, err = (&Stored{Store: s, Middlewares: "traefik/http/middlewares/", Name: "auth", Plugin: "ptlauth"}).Read()
+			if err == nil || !strings.Contains(err.Error(), test.bad) || strings.Contains(err.Error(), "hunter") {
+				t.Errorf("the error is %v, want %q", err, test.bad)
+			}
+		})
 	}
 }
