@@ -13,7 +13,7 @@ import (
 )
 
 // noValues is what a decision's values are appended to, so that each request has its own. A
-// conversion in its place would be another slot.
+// conversion in its place would be another slot, and so would a variable for each that is read.
 var noValues []string
 
 // byCookie is the way of a request where its Cookie line alone decides: what claims an
@@ -35,9 +35,9 @@ func byCookie(g *gate) http.Handler {
 		// (CVE-2025-12642, CVE-2026-88004). The body is never read here.
 		r.Trailer = nil
 		h := r.Header
-		destination := h["Sec-Fetch-Dest"]
+		values := h["Sec-Fetch-Dest"]
 		if h.WriteSubset(fails, harmless) != nil && header.Clean(stripper, h) ||
-			destination != nil && asking[destination[0]] {
+			values != nil && asking[values[0]] {
 			serveSlow(g, w, r, rule)
 			return
 		}
@@ -46,7 +46,7 @@ func byCookie(g *gate) http.Handler {
 			known, ok := decisions.Load(cookie[0])
 			if ok {
 				d := known.(*cache.Decision)
-				values := append(noValues, d.Values...)
+				values = append(noValues, d.Values...)
 				for i, name := range d.Names {
 					h[name] = values[i : i+1 : i+1]
 				}
@@ -76,9 +76,9 @@ func byCookieOrOwn(g *gate) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Trailer = nil
 		h := r.Header
-		destination := h["Sec-Fetch-Dest"]
+		values := h["Sec-Fetch-Dest"]
 		if h.WriteSubset(fails, harmless) != nil && header.Clean(stripper, h) ||
-			destination != nil && asking[destination[0]] ||
+			values != nil && asking[values[0]] ||
 			own[r.URL.Path] { // guard: what was remembered answers no own path
 			serveFound(g, w, r)
 			return
@@ -88,7 +88,7 @@ func byCookieOrOwn(g *gate) http.Handler {
 			known, ok := decisions.Load(cookie[0])
 			if ok {
 				d := known.(*cache.Decision)
-				values := append(noValues, d.Values...)
+				values = append(noValues, d.Values...)
 				for i, name := range d.Names {
 					h[name] = values[i : i+1 : i+1]
 				}
@@ -130,9 +130,9 @@ func byPath(g *gate) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Trailer = nil
 		h := r.Header
-		destination := h["Sec-Fetch-Dest"]
+		values := h["Sec-Fetch-Dest"]
 		if h.WriteSubset(fails, harmless) != nil && (header.Clean(stripper, h) || r.Response != nil) ||
-			destination != nil && asking[destination[0]] {
+			values != nil && asking[values[0]] {
 			serveFound(g, w, r)
 			return
 		}
@@ -147,7 +147,7 @@ func byPath(g *gate) http.Handler {
 			known, ok := decisions.Load(key)
 			if ok {
 				d := known.(*cache.Decision)
-				values := append(noValues, d.Values...)
+				values = append(noValues, d.Values...)
 				for i, name := range d.Names {
 					h[name] = values[i : i+1 : i+1]
 				}
