@@ -405,20 +405,24 @@ func complete(t *Token, rules *Rules, now int64) (*Token, string) {
 
 // timeProblem checks exp, nbf and iat (RFC 7519 §4.1.4 to §4.1.6) and sets Until.
 func timeProblem(t *Token, rules *Rules, now int64) string {
-	iat, problem := dateOf(t.claims, "iat")
-	if problem != "" {
-		return problem
-	}
-	if iat > now+rules.Leeway { // guard: a token from the future is refused
-		return "the token was issued in the future (iat)"
+	issued, present := t.claims["iat"]
+	iat := int64(0)
+	if present {
+		iat = date(issued)
+		if iat <= 0 {
+			return "the token's iat " + dateProblem(iat)
+		}
+		if iat > now+rules.Leeway { // guard: a token from the future is refused
+			return "the token was issued in the future (iat)"
+		}
 	}
 	_, expires := t.claims["exp"]
 	_, begins := t.claims["nbf"]
 	if expires || begins {
-		problem = spanProblem(t, rules, now)
-	}
-	if problem != "" {
-		return problem
+		problem := spanProblem(t, rules, now)
+		if problem != "" {
+			return problem
+		}
 	}
 	if rules.RequireExpiry && !expires {
 		return "the token has no exp, and requireExpiry is set"
@@ -430,21 +434,28 @@ func timeProblem(t *Token, rules *Rules, now int64) string {
 }
 
 func spanProblem(t *Token, rules *Rules, now int64) string {
-	exp, problem := dateOf(t.claims, "exp")
-	if problem != "" {
-		return problem
-	}
-	if exp > 0 {
+	value, present := t.claims["exp"]
+	if present {
+		exp := date(value)
+		if exp <= 0 {
+			return "the token's exp " + dateProblem(exp)
+		}
+		if exp+rules.Leeway <= now { // guard: an expired token is refused
+			return "the token has expired"
+		}
 		t.Until = exp + rules.Leeway
 	}
-	if exp > 0 && t.Until <= now { // guard: an expired token is refused
-		return "the token has expired"
+	value, present = t.claims["nbf"]
+	if present {
+		nbf := date(value)
+		if nbf <= 0 {
+			return "the token's nbf " + dateProblem(nbf)
+		}
+		if nbf > now+rules.Leeway {
+			return "the token is not valid yet (nbf)"
+		}
 	}
-	nbf, problem := dateOf(t.claims, "nbf")
-	if problem == "" && nbf > now+rules.Leeway {
-		return "the token is not valid yet (nbf)"
-	}
-	return problem
+	return ""
 }
 
 func ageProblem(t *Token, rules *Rules, iat, now int64) string {
@@ -479,21 +490,11 @@ func date(value interface{}) int64 {
 	return int64(f)
 }
 
-// dateOf is a claim that is a date, in seconds since 1970; 0: there is none. What is there and is
-// no date is the problem, the second result.
-func dateOf(claims map[string]interface{}, name string) (int64, string) {
-	value, present := claims[name]
-	if !present {
-		return 0, ""
+func dateProblem(date int64) string {
+	if date < 0 {
+		return "lies beyond the year 9999: it must be in seconds, not milliseconds"
 	}
-	at := date(value)
-	if at > 0 {
-		return at, ""
-	}
-	if at < 0 {
-		return 0, "the token's " + name + " lies beyond the year 9999: it must be in seconds, not milliseconds"
-	}
-	return 0, "the token's " + name + " is not a date"
+	return "is not a date"
 }
 
 // partyProblem checks iss, aud and jti.
