@@ -102,7 +102,7 @@ var Exits = []struct {
 	{Site, "The site does not answer as it should: it cannot be reached, its middleware has no `pairing`, or Traefik does not see the list."},
 	{Late, "The time was over: nobody has used the code, or the list has changed and Traefik does not act on it yet."},
 	{Refused, "A person or a check has said no: whoever used the code was not the right one, a token is not admitted, a program cannot carry one, or something was found in a configuration."},
-	{Interrupted, "It was interrupted, and what it had begun is undone."},
+	{Interrupted, "It was interrupted, and what it had begun is undone; whoever it had taken off the list stays off."},
 }
 
 // Error is why a command ends otherwise than Done.
