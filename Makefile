@@ -29,8 +29,9 @@ test: vet lint
 
 # Through a real Traefik: v3.7, or what TRAEFIK_VERSION or TRAEFIK (a binary) says. E2E says which packages.
 E2E = ./...
+RACE = -race
 test-e2e:
-	cd e2e && go test -count=1 -race -timeout 40m -p 1 $(E2E)
+	cd e2e && go test -count=1 $(RACE) -timeout 40m -p 1 $(E2E)
 
 test-fast:
 	go vet ./...
