@@ -173,9 +173,10 @@ type Config struct {
 	// labels and KV stores merge entries whose names differ in case alone, and a KV store
 	// takes a name of digits alone for an index, whereupon no entry has an id. An entry
 	// that is not complete, such as one that is typed or deleted key by key, is nobody's: in
-	// a list without `id`, in a map without name and user, anywhere with an empty `user`, or
-	// without the one that it had. In a KV store a list hides an `any` beside it, which
-	// comes to light when the last entry is deleted: delete that first.
+	// a list without `id`, in a map without name and user, anywhere with an empty `user` (but
+	// from Redis, where Traefik drops what is empty), or without the one that it had. In a KV
+	// store a list hides an `any` beside it, which comes to light when the last entry is
+	// deleted: delete that first.
 	//
 	//   - terminals (any or a group): who may enter: any, or one of the following
 	//   - terminals.paired[].id (text): the sub of the device's tokens; quote it in YAML
