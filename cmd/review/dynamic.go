@@ -37,7 +37,7 @@ func (r *review) readFile(d document) {
 		m.copies = copies(f.node)
 		r.readPlugin(m, f.node, decodeNode)
 		for _, plugin := range fields(at(f.node, "plugin")) {
-			r.findLostNames(m, at(plugin.node, "token", "header"))
+			m.headers = items(at(plugin.node, "token", "header"))
 		}
 	}
 	for _, f := range fields(at(d.root, "http", "routers")) {
@@ -89,17 +89,17 @@ func (r *review) readPlugin(m *middleware, n *yaml.Node, decode func(*yaml.Node)
 	}
 }
 
-// findLostNames finds names beside groups in a list: Traefik's file provider loses the names, so that the middleware itself
+// judgeHeaders finds names beside groups in a list: Traefik's file provider loses the names, so that the middleware itself
 // has nothing to report.
-func (r *review) findLostNames(m *middleware, list *yaml.Node) {
+func (r *review) judgeHeaders(m *middleware) {
 	groups := 0
-	for _, entry := range items(list) {
+	for _, entry := range m.headers {
 		if entry.Kind == yaml.MappingNode {
 			groups++
 		}
 	}
-	if m.options != nil && groups > 0 && groups < len(items(list)) {
-		r.add(place{m.file, list.Line}, Mistake, m.String(), "token.header: has names beside groups, and Traefik loses the names: write each as a group, {name: NAME}")
+	if groups > 0 && groups < len(m.headers) {
+		r.add(place{m.file, m.headers[0].Line}, Mistake, m.String(), "token.header: has names beside groups, and Traefik loses the names: write each as a group, {name: NAME}")
 	}
 }
 

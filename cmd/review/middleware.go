@@ -21,10 +21,11 @@ type middleware struct {
 	name, provider string
 	options        map[string]any // ptlauth's; nil: it is of another kind, or cannot be read
 	lines          func(option string) int
-	chain          []string // qualified names of which it is made
-	redirects      bool     // to another scheme, so that nothing reaches the app
-	copies         bool     // the request, so that what stands behind it works on another one than the access log
-	open           []int    // the lines of options that only the environment knows
+	chain          []string     // qualified names of which it is made
+	redirects      bool         // to another scheme, so that nothing reaches the app
+	copies         bool         // the request, so that what stands behind it works on another one than the access log
+	open           []int        // the lines of options that only the environment knows
+	headers        []*yaml.Node // token.header as a file lists it
 }
 
 func (m *middleware) String() string { return m.name + "@" + m.provider }

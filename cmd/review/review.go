@@ -152,6 +152,7 @@ func (r *review) judge() {
 	for _, m := range r.middlewares {
 		if m.options != nil {
 			r.judgeOptions(m)
+			r.judgeHeaders(m)
 		}
 	}
 	r.judgeTwins()
