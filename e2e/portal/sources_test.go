@@ -77,16 +77,20 @@ var spoiledFiles = []spoiled{
 	{"not UTF-8", spoiling(func(string) string { return "[{\"id\": \"abc123\", \"name\": \"\xff\xfe\"}]" })},
 }
 
-// heal puts a good file in the place of whatever is there. Only a directory has to go first: with anything else there
-// would be a moment without a file, of which the log rightly tells.
+// heal puts a good file in the place of whatever is there. A directory alone has to go first, when the file is at hand:
+// the log rightly tells of a moment without one.
 func heal(t *testing.T, path, good string) {
 	t.Helper()
+	fresh := path + ".good"
+	source.Replace(t, fresh, good)
 	if info, err := os.Lstat(path); err == nil && info.IsDir() {
 		if err := os.Remove(path); err != nil {
 			t.Fatal(err)
 		}
 	}
-	source.Replace(t, path, good)
+	if err := os.Rename(fresh, path); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // wantLines checks that the log tells of a source once when it broke and, if it has, once when it healed.
