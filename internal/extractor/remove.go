@@ -58,8 +58,11 @@ func removeHeader(c *Locations, h http.Header, found *Found, one Header) {
 	}
 	var rest []string
 	for _, value := range values {
+		if isLongBasic(c, one, value) {
+			continue
+		}
 		text, place := credentials(c, one, value)
-		if !isLongBasic(c, one, value) && (place == "" || !isOurs(found, text)) {
+		if place == "" || !isOurs(found, text) {
 			rest = append(rest, value)
 		}
 	}
