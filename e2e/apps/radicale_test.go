@@ -4,30 +4,15 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/getportal/ptlauth/e2e/issuer"
-	"github.com/getportal/ptlauth/e2e/program"
-	"github.com/getportal/ptlauth/e2e/source"
+	"github.com/getportal/ptlauth/e2e/radicale"
 	"github.com/getportal/ptlauth/e2e/traefik"
 	"github.com/getportal/ptlauth/e2e/traefik/traefiktest"
 	"github.com/getportal/ptlauth/e2e/visitor"
 )
-
-const radicaleConfiguration = `
-[server]
-hosts = %s
-[auth]
-type = http_x_remote_user
-[rights]
-type = owner_only
-[storage]
-filesystem_folder = %s
-[logging]
-level = warning
-`
 
 const appointment = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//ptlauth//test//EN\r\nBEGIN:VEVENT\r\nUID:1\r\n" +
 	"DTSTAMP:20260102T030405Z\r\nDTSTART:20260102T100000Z\r\nSUMMARY:See the dentist\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
@@ -37,9 +22,7 @@ func TestRadicale(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts Traefik")
 	}
-	server, addr := program.Need(t, "radicale", "radicale"), program.UnusedAddr(t)
-	config := source.Named(t, "config", fmt.Sprintf(radicaleConfiguration, addr, filepath.Join(t.TempDir(), "collections")))
-	program.Spawn(t, addr, server, "--config", config)
+	addr, _ := radicale.Start(t, radicale.ByHeader)
 
 	secret, tokens := issuer.Keyring(t)
 	proxy := traefiktest.Start(t, traefik.Options{Dynamic: strings.NewReplacer("SECRET", secret, "RADICALE", addr).Replace(`

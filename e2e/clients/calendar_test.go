@@ -8,37 +8,16 @@ import (
 
 	"github.com/getportal/ptlauth/cmd/client"
 	"github.com/getportal/ptlauth/e2e/program"
-	"github.com/getportal/ptlauth/e2e/source"
+	"github.com/getportal/ptlauth/e2e/radicale"
 )
-
-const radicaleConfiguration = `
-[server]
-hosts = %s
-[auth]
-%s
-[rights]
-type = owner_only
-[storage]
-filesystem_folder = %s
-[logging]
-level = warning
-`
-
-// startRadicale starts a calendar server, and returns its address and the folder with one folder for each user.
-func startRadicale(t *testing.T, auth string) (addr, folder string) {
-	t.Helper()
-	server, addr, dir := program.Need(t, "radicale", "radicale"), program.UnusedAddr(t), t.TempDir()
-	program.Spawn(t, addr, server, "--config", source.Named(t, "config", fmt.Sprintf(radicaleConfiguration, addr, auth, dir)))
-	return addr, filepath.Join(dir, "collection-root")
-}
 
 // TestVdirsyncer: what khal writes on one desk is stored for the user whose token vdirsyncer has, and read on another
 // desk of the same user.
 func TestVdirsyncer(t *testing.T) {
 	program.Need(t, "vdirsyncer", "vdirsyncer")
 	program.Need(t, "khal", "khal")
-	radicale, stored := startRadicale(t, "type = http_x_remote_user")
-	h := newHousehold(t, map[string]app{"calendar": {addr: radicale, options: "headers: {X-Remote-User: '{auth.user}'}\n" + everyWay}})
+	addr, stored := radicale.Start(t, radicale.ByHeader)
+	h := newHousehold(t, map[string]app{"calendar": {addr: addr, options: "headers: {X-Remote-User: '{auth.user}'}\n" + everyWay}})
 	shows(t, "khal", "Radicale", client.Basic)
 	h.inEachWay(t, "calendar", "Radicale", "vdirsyncer", func(t *testing.T, here *desktop) {
 		diary, _, _ := strings.Cut(here.site, ":")

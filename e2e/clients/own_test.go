@@ -9,6 +9,7 @@ import (
 
 	"github.com/getportal/ptlauth/cmd/client"
 	"github.com/getportal/ptlauth/e2e/program"
+	"github.com/getportal/ptlauth/e2e/radicale"
 	"github.com/getportal/ptlauth/e2e/source"
 )
 
@@ -30,9 +31,9 @@ func TestOwnPasswords(t *testing.T) {
 		}
 		return ""
 	})
-	radicale, stored := startRadicale(t, "type = htpasswd\nhtpasswd_encryption = plain\nhtpasswd_filename = "+source.Named(t, "passwords", "ada:her own\n"))
+	addr, stored := radicale.Start(t, "type = htpasswd\nhtpasswd_encryption = plain\nhtpasswd_filename = "+source.Named(t, "passwords", "ada:her own\n"))
 	h := newHousehold(t, map[string]app{"own": {addr: apache.own, options: everyWay}, "code": {addr: git, options: everyWay},
-		"calendar": {addr: radicale, options: everyWay + "\npaths: [{prefix: /ada/, access: public}]"}})
+		"calendar": {addr: addr, options: everyWay + "\npaths: [{prefix: /ada/, access: public}]"}})
 	h.letIn(t, "own", "desk", "ada")
 	for _, scheme := range []string{"http", "https"} {
 		for _, way := range []client.Way{client.Header, client.Cookie} {

@@ -14,6 +14,7 @@ import (
 	"github.com/getportal/ptlauth/cmd/client"
 	"github.com/getportal/ptlauth/e2e/poll"
 	"github.com/getportal/ptlauth/e2e/program"
+	"github.com/getportal/ptlauth/e2e/radicale"
 	"github.com/getportal/ptlauth/e2e/source"
 )
 
@@ -46,8 +47,8 @@ END:VCALENDAR
 // does. It is asked for a password nevertheless, without which it sends none.
 func TestThunderbird(t *testing.T) {
 	thunderbird := program.Need(t, "thunderbird", "thunderbird")
-	radicale, stored := startRadicale(t, "type = http_x_remote_user")
-	h := newHousehold(t, map[string]app{"calendar": {addr: radicale, options: "headers: {X-Remote-User: '{auth.user}'}\n" + everyWay}})
+	addr, stored := radicale.Start(t, radicale.ByHeader)
+	h := newHousehold(t, map[string]app{"calendar": {addr: addr, options: "headers: {X-Remote-User: '{auth.user}'}\n" + everyWay}})
 	shows(t, "thunderbird", "Radicale", client.Basic)
 	h.letIn(t, "calendar", "thunderbird", "ada")
 	d := h.newDesktop(t, "calendar", "thunderbird", h.url("calendar", "http"))
