@@ -6,11 +6,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"testing"
-	"time"
-
-	"github.com/getportal/ptlauth/e2e/poll"
 )
 
 // Need returns the path of a program that the test cannot do without. Where it is missing the test is left out, which
@@ -42,39 +38,7 @@ func Need(t *testing.T, program, debianPackage string) string {
 // Spawn runs a program until the test ends, and returns when it listens: at host:port, or at a socket's path.
 func Spawn(t *testing.T, listens, program string, args ...string) {
 	t.Helper()
-	output, err := os.Create(filepath.Join(t.TempDir(), "output"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer output.Close()
-	// The shell sees its input end however this process ends, so the program never outlives it.
-	const script = `"$@" </dev/null & cat; kill $!; wait`
-	cmd := exec.Command("sh", append([]string{"-c", script, "sh", program}, args...)...)
-	cmd.Stdout, cmd.Stderr = output, output
-	input, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		input.Close()
-		_ = cmd.Wait()
-	})
-	poll.Until(t, 30*time.Second, func() string {
-		network := "tcp"
-		if filepath.IsAbs(listens) {
-			network = "unix"
-		}
-		conn, err := net.DialTimeout(network, listens, time.Second)
-		if err != nil {
-			said, _ := os.ReadFile(output.Name())
-			return fmt.Sprintf("%s does not listen: %v\n%s", program, err, said)
-		}
-		conn.Close()
-		return ""
-	})
+	Start(t, nil, listens, program, args...)
 }
 
 // UnusedAddr is an address that nobody listens on.
