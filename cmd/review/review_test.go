@@ -15,7 +15,7 @@ import (
 func TestOwnExamples(t *testing.T) {
 	for name, paths := range map[string][]string{
 		"demo with Docker":     {"../../demo/compose.yml", "../../demo/ptlauth/dynamic.yml"},
-		"demo with Kubernetes": {"../../demo/kubernetes-values.yml", "../../demo/kubernetes.yml"},
+		"demo with Kubernetes": {"../../demo/kubernetes"},
 		"demo, all of it":      {"../../demo"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -132,7 +132,7 @@ func TestPlanted(t *testing.T) {
 
 func TestMiddlewares(t *testing.T) {
 	for path, want := range map[string]string{
-		"../../demo/ptlauth/dynamic.yml": "auth /etc/ptlauth/secret", "../../demo/kubernetes.yml": "chat-auth /run/secrets/ptlauth/secret", "../../demo/compose.yml": "",
+		"../../demo/ptlauth/dynamic.yml": "auth /etc/ptlauth/secret", "../../demo/kubernetes/middleware.yml": "chat-auth /run/secrets/ptlauth/secret", "../../demo/compose.yml": "",
 	} {
 		found, err := review.Middlewares(path)
 		if err != nil {

@@ -2,19 +2,13 @@ package docs
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
-	"path"
 	"path/filepath"
 	"reflect"
-	"regexp"
-	"slices"
 	"strings"
 	"testing"
-
-	"github.com/traefik/traefik/v3/pkg/provider/kubernetes/crd/traefikio/v1alpha1"
-	networking "k8s.io/api/networking/v1"
-	"sigs.k8s.io/yaml"
 
 	"github.com/getportal/ptlauth/e2e/decode"
 )
@@ -47,89 +41,13 @@ func TestDemoFiles(t *testing.T) {
 		}
 	})
 
-	t.Run("kubernetes.yml", func(t *testing.T) {
-		manifests := text(t, "../../demo/kubernetes.yml")
-		known := map[string]any{
-			"Middleware":    &v1alpha1.Middleware{},
-			"IngressRoute":  &v1alpha1.IngressRoute{},
-			"NetworkPolicy": &networking.NetworkPolicy{},
-		}
-		for manifest := range strings.SplitSeq(manifests, "\n---\n") {
-			var kind struct{ Kind string }
-			if err := yaml.Unmarshal([]byte(manifest), &kind); err != nil {
-				t.Fatal(err)
-			}
-			object := known[kind.Kind]
-			if object == nil {
-				t.Fatalf("a manifest of kind %q", kind.Kind)
-			}
-			if err := yaml.UnmarshalStrict([]byte(manifest), object); err != nil {
-				t.Errorf("%s: %v", kind.Kind, err)
-			}
-			delete(known, kind.Kind)
-		}
-		if len(known) > 0 {
-			t.Errorf("no manifest of the kinds %v", known)
-		}
-
-		decoded, err := decode.Kubernetes(manifests)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var got map[string]any
-		for _, got = range decoded {
-		}
-		for _, file := range []string{"../../demo/kubernetes.yml", "../../demo/kubernetes-values.yml"} {
-			command := regexp.MustCompile(`(?m)^ *#   (kubectl .+)`).FindStringSubmatch(text(t, file))
-			if command == nil {
-				t.Fatalf("%s does not say how to make the Secret", file)
-			}
-			if files := inPod(t, command[1], helmValues(t)); !slices.Contains(files, got["secretFile"].(string)) {
-				t.Errorf("secretFile is %q, and the pod has %q", got["secretFile"], files)
-			}
-		}
+	t.Run("kubernetes", func(t *testing.T) {
+		got := maps.Clone(demoMiddleware(t))
 		got["secretFile"] = want["secretFile"]
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("got  %v\nwant %v", got, want)
 		}
 	})
-}
-
-// secretVolumes are the volumes in values of Traefik's Helm chart, which mounts each in Traefik's pod.
-type secretVolumes []struct{ Name, MountPath, Type string }
-
-func helmValues(t *testing.T) secretVolumes {
-	t.Helper()
-	var values struct{ Volumes secretVolumes }
-	if err := yaml.Unmarshal([]byte(text(t, "../../demo/kubernetes-values.yml")), &values); err != nil {
-		t.Fatal(err)
-	}
-	return values.Volumes
-}
-
-// inPod are the files of a Secret, which a kubectl command makes, where volumes mount it in Traefik's
-// pod: a file for each key, and the keys are the names of the files that the Secret is made from.
-func inPod(t *testing.T, command string, volumes secretVolumes) []string {
-	t.Helper()
-	words := strings.Fields(command)
-	want := strings.Fields("kubectl --namespace traefik create secret generic ptlauth")
-	if len(words) <= len(want) || !slices.Equal(words[:len(want)], want) {
-		t.Fatalf("the Secret is made by %q", command)
-	}
-	name := want[len(want)-1]
-	var files []string
-	for _, word := range words[len(want):] {
-		source, ok := strings.CutPrefix(word, "--from-file=")
-		if !ok {
-			t.Fatalf("what is %q in %q?", word, command)
-		}
-		for _, volume := range volumes {
-			if volume.Type == "secret" && volume.Name == name {
-				files = append(files, path.Join(volume.MountPath, path.Base(source)))
-			}
-		}
-	}
-	return files
 }
 
 // pairs runs a script with a redis-cli that only notes what it is told.

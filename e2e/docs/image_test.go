@@ -20,7 +20,6 @@ import (
 	"github.com/moby/patternmatcher"
 	"github.com/moby/patternmatcher/ignorefile"
 	"gopkg.in/yaml.v3"
-	core "k8s.io/api/core/v1"
 	k8syaml "sigs.k8s.io/yaml"
 
 	"github.com/getportal/ptlauth/e2e/program"
@@ -256,15 +255,11 @@ func TestImage(t *testing.T) {
 		servesAlone(t, images[""], service.command)
 	})
 	t.Run("on Kubernetes an init container brings it along", func(t *testing.T) {
-		values := readmeExample(t, ownImage)[1]
+		values := text(t, clusterFolder+"values-image.yml")
 		tag := pushed(t, readmeExample(t, buildingImage)[0])
 		root, flags := initialized(t, values, tag, images["plugin"])
 		servesAlone(t, root, flags)
-		file := filepath.Join(t.TempDir(), "kubernetes-values.yml")
-		if err := os.WriteFile(file, []byte(values), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		check := exec.CommandContext(t.Context(), "sh", "-c", `exec ptl check "$1"`, "sh", file)
+		check := exec.CommandContext(t.Context(), "sh", "-c", `exec ptl check "$1"`, "sh", clusterFolder+"values-image.yml")
 		check.Env = program.WithPtl(t)
 		if out, err := check.CombinedOutput(); err != nil {
 			t.Errorf("ptl check: %v\n%s", err, out)
@@ -322,15 +317,7 @@ func pushed(t *testing.T, commands string) string {
 // image. It returns what Traefik then sees, and its flags.
 func initialized(t *testing.T, values, image, files string) (root string, flags []string) {
 	t.Helper()
-	var chart struct {
-		AdditionalArguments []string
-		Experimental        struct{ AbortOnPluginFailure bool }
-		Deployment          struct {
-			InitContainers    []core.Container
-			AdditionalVolumes []core.Volume
-		}
-		AdditionalVolumeMounts []core.VolumeMount
-	}
+	var chart chart
 	if err := k8syaml.UnmarshalStrict([]byte(values), &chart); err != nil {
 		t.Fatal(err)
 	}
@@ -369,6 +356,9 @@ func initialized(t *testing.T, values, image, files string) (root string, flags 
 		if err := os.Symlink(volumes[mount.Name], filepath.Join(root, mount.MountPath)); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if values := strings.Join(strings.Fields(values), " "); !strings.Contains(values, "plugins: null") {
+		t.Error("the catalog's plugin of values.yml would stay")
 	}
 	if chart.Experimental.AbortOnPluginFailure {
 		flags = []string{"--experimental.abortOnPluginFailure=true"} // as the chart has it

@@ -105,7 +105,7 @@ var (
 	providersTokens    = example{heading: "An identity provider's tokens", language: "yaml"}
 	pinned             = example{heading: "No other archive", language: "yaml"}
 	pinning            = example{heading: "No other archive", language: "sh"}
-	ownImage           = example{heading: "An image of your own", language: "yaml"} // for Docker Compose, then for Helm
+	ownImage           = example{heading: "An image of your own", language: "yaml"} // for Docker Compose
 	buildingImage      = example{heading: "An image of your own", language: "sh"}
 )
 
@@ -125,7 +125,6 @@ var readmeOthers = []example{
 	providersTokens,
 	pinned,
 	pinning,
-	ownImage,
 	ownImage,
 	buildingImage,
 	{heading: "When something does not work", language: "text"},
@@ -712,7 +711,7 @@ func TestReadmeTraefik(t *testing.T) {
 // TestReadmeLinks follows the links between the files of this repository.
 func TestReadmeLinks(t *testing.T) {
 	link := regexp.MustCompile(`(?:\]\(|src=")([^)"\s]+)[)"]`)
-	for _, file := range []string{readme, install, "../../demo/README.md", "../../docs/ptl.md", contributing, security, "../../CHANGELOG.md", "../../docs/yaegi.md", portalPage, operationsPage, appsPage} {
+	for _, file := range []string{readme, install, "../../demo/README.md", clusterFolder + "README.md", "../../docs/ptl.md", contributing, security, "../../CHANGELOG.md", "../../docs/yaegi.md", portalPage, operationsPage, appsPage} {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			found := 0
 			for _, match := range link.FindAllStringSubmatch(text(t, file), -1) {

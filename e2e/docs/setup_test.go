@@ -297,11 +297,11 @@ func TestReadmeRedis(t *testing.T) {
 // folder that stands for Traefik's pod: the Secret's files where the volumes mount them.
 func TestReadmeKubernetes(t *testing.T) {
 	commands := strings.Split(strings.TrimSpace(readmeExample(t, puttingIntoCluster)[0]), "\n")
-	if len(commands) != 2 || !regexp.MustCompile(`^helm .* traefik/traefik --namespace traefik .*--values kubernetes-values\.yml$`).MatchString(commands[1]) {
+	if len(commands) != 2 || !regexp.MustCompile(`^helm .* traefik/traefik --namespace traefik .*--values values\.yml$`).MatchString(commands[1]) {
 		t.Fatalf("the commands of docs/install.md are %q", commands)
 	}
-	if !strings.Contains(text(t, install), "](../demo/kubernetes-values.yml)") {
-		t.Error("docs/install.md does not link kubernetes-values.yml")
+	if !strings.Contains(text(t, install), "](../demo/kubernetes/values.yml)") {
+		t.Error("docs/install.md does not link values.yml")
 	}
 	secretFile, good := makeToken(t)
 	pod := t.TempDir()
