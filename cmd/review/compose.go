@@ -18,11 +18,11 @@ func (r *review) readCompose(d document) {
 			r.readGrants(d.file, at(f.node, "secrets"), "/run/secrets", true)
 			r.readGrants(d.file, at(f.node, "configs"), "/", false)
 		}
-		list := at(f.node, "labels")
+		list, provider := at(f.node, "labels"), "docker"
 		if deployed := at(f.node, "deploy", "labels"); list == nil && deployed != nil {
-			list = deployed
+			list, provider = deployed, "swarm"
 		}
-		key := "container " + f.name + "@docker"
+		key := "container " + f.name + "@" + provider
 		r.readLabels(d.file, pairs(list), key)
 		if isTraefik(f.node) {
 			continue
@@ -35,6 +35,9 @@ func (r *review) readCompose(d document) {
 		}
 	}
 }
+
+// providerOf is docker or swarm, with which the key of a container ends.
+func providerOf(key string) string { return key[strings.LastIndexByte(key, '@')+1:] }
 
 func isTraefik(n *yaml.Node) bool {
 	if traefikImage.MatchString(text(at(n, "image"))) {
@@ -53,8 +56,8 @@ type label struct {
 	isOpen      bool // only the environment knows its value
 }
 
-// readLabels reads what the Docker provider would. The key is that of the container, which is the service of its routers
-// unless they name another.
+// readLabels reads what the Docker or the Swarm provider would. The key is that of the container, which is the service of
+// its routers unless they name another; it ends with the provider's name.
 func (r *review) readLabels(file string, labels []pair, key string) {
 	things := map[string]map[string][]label{"middlewares": {}, "routers": {}, "services": {}}
 	for _, one := range labels {
@@ -72,7 +75,7 @@ func (r *review) readLabels(file string, labels []pair, key string) {
 		}
 	}
 	for _, name := range ordered(things["middlewares"]) {
-		r.labelledMiddleware(file, name, things["middlewares"][name])
+		r.labelledMiddleware(place{file, things["middlewares"][name][0].line}, name, providerOf(key), things["middlewares"][name])
 	}
 	for _, name := range ordered(things["routers"]) {
 		r.labelledRouter(place{file, things["routers"][name][0].line}, name, things["routers"][name], services{key, things["services"]})
@@ -110,8 +113,9 @@ func ordered(of map[string][]label) []string {
 	return names
 }
 
-func (r *review) labelledMiddleware(file, name string, labels []label) {
-	m := &middleware{place: place{file, labels[0].line}, name: name, provider: "docker"}
+func (r *review) labelledMiddleware(p place, name, provider string, labels []label) {
+	file := p.file
+	m := &middleware{place: p, name: name, provider: provider}
 	r.middlewares = append(r.middlewares, m)
 	names := r.pluginNames()
 	options := map[string]string{}
@@ -122,7 +126,7 @@ func (r *review) labelledMiddleware(file, name string, labels []label) {
 		switch {
 		case strings.EqualFold(one.name, "chain.middlewares"):
 			for _, name := range splitList(one.value) {
-				m.chain = append(m.chain, qualified(name, "docker"))
+				m.chain = append(m.chain, qualified(name, provider))
 			}
 		case strings.EqualFold(first, "redirectScheme"):
 			m.redirects = true
@@ -201,18 +205,19 @@ func (s services) behind(name string) string {
 }
 
 func (r *review) labelledRouter(p place, name string, labels []label, s services) {
-	one := &router{place: p, name: name + "@docker", service: s.behind("")}
+	provider := providerOf(s.key)
+	one := &router{place: p, name: name + "@" + provider, service: s.behind("")}
 	for _, l := range labels {
 		switch strings.ToLower(l.name) {
 		case "middlewares":
 			for _, name := range splitList(l.value) {
-				one.middlewares = append(one.middlewares, qualified(name, "docker"))
+				one.middlewares = append(one.middlewares, qualified(name, provider))
 			}
 		case "entrypoints":
 			one.entryPoints = splitList(l.value)
 		case "service":
 			one.service = strings.ToLower(l.value)
-			if name := strings.TrimSuffix(one.service, "@docker"); !strings.Contains(name, "@") {
+			if name := strings.TrimSuffix(one.service, "@"+provider); !strings.Contains(name, "@") {
 				one.service = s.behind(name)
 			}
 		}

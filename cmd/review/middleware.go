@@ -164,7 +164,7 @@ func (r *review) judgeTwins() {
 			first[key] = m
 			continue
 		}
-		if m.provider == "docker" && m.options != nil && fmt.Sprint(sorted(other.options)) != fmt.Sprint(sorted(m.options)) {
+		if (m.provider == "docker" || m.provider == "swarm") && m.options != nil && fmt.Sprint(sorted(other.options)) != fmt.Sprint(sorted(m.options)) {
 			r.add(m.place, Mistake, m.String(), fmt.Sprintf("is defined in %s:%d too, and otherwise, so that Traefik takes neither: leave its labels at one container", other.file, other.line))
 		}
 	}

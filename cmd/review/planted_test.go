@@ -525,6 +525,27 @@ services:
       traefik.enable: "false"
       traefik.http.routers.off.rule: Host("off.example.com")
 ` + inFile + paired, "whoever takes this way"},
+	{"services of a swarm, whose labels stand below deploy", `== stack.yml
+services:
+  app:
+    image: app
+    ports: ["3000:3000"] # published-port
+    deploy:
+      labels:
+        traefik.http.middlewares.auth.plugin.ptlauth.secretFile: /run/secrets/ptlauth
+        traefik.http.middlewares.auth.plugin.ptlauth.terminals.paired.k7p2x9.name: Laptop
+        traefik.http.routers.app.rule: Host("app.example.com")
+        traefik.http.routers.app.middlewares: auth
+        traefik.http.routers.app.service: app
+        traefik.http.routers.open.rule: Host("open.example.com") # unguarded-router
+        traefik.http.routers.open.service: app@swarm
+        traefik.http.services.app.loadbalancer.server.port: "3000"
+  other:
+    image: other
+    labels: # another provider's, and so no other definition of the same
+      traefik.http.middlewares.auth.plugin.ptlauth.secretFile: /run/secrets/other
+      traefik.http.middlewares.auth.plugin.ptlauth.terminals.paired.k7p2x9.name: Laptop
+`, ""},
 	{"routers to several ports of one container", `== compose.yml
 services:
   app:
