@@ -344,6 +344,19 @@ type Config struct {
 	//   - pages.contact (text): whom to ask: a name, an address, a telephone number
 	Pages interface{} `json:"pages,omitempty"`
 
+	// Shadow has the middleware decide nothing: every request goes on as it came. It is for moving
+	// from another middleware that decides, such as ForwardAuth, and is named on both sides of it:
+	//
+	//	middlewares: [shadow, forward-auth, shadow]
+	//
+	// What ptlauth would have done, and what came through to the second mention, are compared.
+	// The log says at level ERROR, which Traefik shows by default, where they differ, and every
+	// minute how often. With a mistake in the configuration too, every request goes on: in
+	// shadow mode ptlauth protects nothing.
+	//
+	//   - shadow (boolean, default false): change and refuse nothing, and tell what would be different
+	Shadow interface{} `json:"shadow,omitempty"`
+
 	// Unknown catches what Traefik's decoder would ignore, so that it is reported.
 	Unknown map[string]interface{} `json:"-" mapstructure:",remain"`
 }

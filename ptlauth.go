@@ -23,6 +23,7 @@ import (
 	"github.com/getportal/ptlauth/internal/option"
 	"github.com/getportal/ptlauth/internal/origin"
 	"github.com/getportal/ptlauth/internal/policy"
+	"github.com/getportal/ptlauth/internal/shadow"
 	"github.com/getportal/ptlauth/internal/snapshot"
 	"github.com/getportal/ptlauth/internal/socket"
 	"github.com/getportal/ptlauth/internal/terminal"
@@ -33,21 +34,33 @@ import (
 // through to another one, without a check. Such a middleware answers every request
 // with 503 and names all mistakes in Traefik's log.
 func New(ctx context.Context, next http.Handler, config *Config, name string) (http.Handler, error) {
-	h := &holder{handler: newMisconfigured(byName)}
+	h := &holder{handler: newMisconfigured(byName), does: refusesAll}
 	build(ctx, h, next, config, name)
 	return h.handler, nil
 }
 
-type holder struct{ handler http.Handler }
+type holder struct {
+	handler http.Handler
+	does    string // what it does with requests as long as nothing else is made
+}
+
+const (
+	refusesAll = " and answers every request with 503"
+	passesAll  = ", compares nothing, and lets every request through, being in shadow mode"
+)
 
 // build leaves the refusal in place after a panic, which would end the goroutine on
 // which Traefik applies configurations, for good.
 func build(ctx context.Context, h *holder, next http.Handler, config *Config, name string) {
 	defer func() {
 		if recover() != nil {
-			journal.ErrorOnChange(name, name+" cannot be made and answers every request with 503: please report this as a bug of ptlauth")
+			journal.ErrorOnChange(name, name+" cannot be made"+h.does+": please report this as a bug of ptlauth")
 		}
 	}()
+	if isShadow(config) {
+		h.handler = next
+		h.does = passesAll
+	}
 	home := live.Enter(ctx, name)
 	front, ok := live.Made(home, config).(*front)
 	if !ok {
@@ -56,7 +69,9 @@ func build(ctx context.Context, h *holder, next http.Handler, config *Config, na
 	if front == nil {
 		return
 	}
-	if front.apps != nil {
+	if front.watch != nil {
+		h.handler = byShadow(front, shadow.NewMention(front.watch, ctx.Done()), next)
+	} else if front.apps != nil {
 		h.handler = byApp(front.apps, next)
 	} else {
 		h.handler = newHandler(front.gate, next, nil)
@@ -75,6 +90,8 @@ type middleware struct {
 type front struct {
 	gate *gate      // in front of the only app
 	apps *appRouter // in front of all apps of a Portal
+
+	watch *shadow.Watch // nil: it decides
 }
 
 // newFront makes what serves from now on; nil where the configuration has mistakes.
@@ -84,14 +101,19 @@ func newFront(home *live.Home, h *holder, config *Config, name string) *front {
 	policy.Open(p, report)
 	problems := report.Problems()
 	if len(problems) > 0 { // guard: a misconfigured middleware admits nobody
-		h.handler = newMisconfigured(p.Locations)
-		journal.ErrorOnChange(name, name+" is misconfigured and answers every request with 503: "+report.String())
+		if !p.Shadow {
+			h.handler = newMisconfigured(p.Locations)
+		}
+		journal.ErrorOnChange(name, name+" is misconfigured"+h.does+": "+report.String())
 		live.Close(home)
 		return nil
 	}
 	terminal.Compare(name, p.Terminals, report)
 	m := &middleware{name: name, policy: p, home: home}
 	f := &front{}
+	if p.Shadow {
+		f.watch = shadow.NewWatch(name)
+	}
 	open := live.Replace(home, config, f)
 	if p.Apps != nil {
 		f.apps = &appRouter{middleware: m}

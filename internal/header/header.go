@@ -201,6 +201,19 @@ func cleanSlow(g *Stripper, h http.Header) {
 	}
 }
 
+// Claims are the names of the headers that say who asks, however they are spelled; none where
+// there are more than MaxNames.
+func Claims(g *Stripper, h http.Header) []string {
+	var names []string
+	for name := range h {
+		folded := Fold(name)
+		if len(h) <= MaxNames && (IsReserved(folded) || g.injected[folded] || identity.MatchString(folded)) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 // Empty takes every header out of a request that is refused.
 func Empty(h http.Header) {
 	// A loop over as many as a client sends would be the interpreter's.

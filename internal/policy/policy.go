@@ -39,6 +39,7 @@ type Policy struct {
 	Refresh       time.Duration
 	Pairing       *pairing.Settings // nil: devices are not paired here
 	Contact       string            // whom pages say to ask; empty: nobody
+	Shadow        bool              // nothing is done, and what would be is compared
 }
 
 // Read makes the policy that the options say, by their names, and reports everything that
@@ -58,6 +59,7 @@ func Read(options map[string]interface{}, report *option.Report) *Policy {
 		Origins:       origin.Read(top),
 		Pairing:       pairing.Read(top),
 		Refresh:       top.Duration("refresh", 2*time.Second),
+		Shadow:        top.Bool("shadow", false),
 	}
 	pages := top.Section("pages")
 	p.Contact = readContact(pages)
