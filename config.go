@@ -345,14 +345,11 @@ type Config struct {
 	Pages interface{} `json:"pages,omitempty"`
 
 	// Shadow has the middleware decide nothing: every request goes on as it came. It is for moving
-	// from another middleware that decides, such as ForwardAuth, and is named on both sides of it:
-	//
-	//	middlewares: [shadow, forward-auth, shadow]
-	//
-	// What ptlauth would have done, and what came through to the second mention, are compared.
-	// The log says at level ERROR, which Traefik shows by default, where they differ, and every
-	// minute how often. With a mistake in the configuration too, every request goes on: in
-	// shadow mode ptlauth protects nothing.
+	// from another middleware that decides, such as ForwardAuth, and is named on both sides of it,
+	// as in middlewares: [shadow, forward-auth, shadow]. What ptlauth would have done is compared
+	// with what came through to the second mention. The log says where they differ, and every minute
+	// how often, at level ERROR, which Traefik shows by default. With a mistake in the configuration
+	// too, every request goes on: in shadow mode ptlauth protects nothing.
 	//
 	//   - shadow (boolean, default false): change and refuse nothing, and tell what would be different
 	Shadow interface{} `json:"shadow,omitempty"`

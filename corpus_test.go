@@ -23,14 +23,28 @@ func TestCorpus(t *testing.T) {
 	}
 	journal := capture(t)
 	corpustest.RunAll(t, cases, corpustest.Native, func(t *testing.T, c *corpustest.Case) corpustest.Target {
-		return corpustest.InProcess(t, c, func(app http.Handler, options map[string]any, name string) (http.Handler, func() string, error) {
-			logged := journal(t)
-			config := ptlauth.CreateConfig()
-			decode(t, config, options)
-			handler, err := ptlauth.New(context.Background(), app, config, name)
-			return handler, logged, err
-		})
+		return corpustest.InProcess(t, c, building(t, journal))
 	})
+}
+
+// TestShadow runs every case in shadow mode, on both sides of a middleware that decides: neither the app nor the client gets
+// another byte than without.
+func TestShadow(t *testing.T) {
+	cases, err := corpustest.Load("testdata", t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	corpustest.Shadowed(t, cases, corpustest.Native, building(t, capture(t)))
+}
+
+func building(t *testing.T, journal func(t *testing.T) func() string) corpustest.Build {
+	return func(app http.Handler, options map[string]any, name string) (http.Handler, func() string, error) {
+		logged := journal(t)
+		config := ptlauth.CreateConfig()
+		decode(t, config, options)
+		handler, err := ptlauth.New(context.Background(), app, config, name)
+		return handler, logged, err
+	}
 }
 
 // capture diverts what the plugin prints and logs into a file, and returns what reads the file from now on.

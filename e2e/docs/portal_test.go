@@ -36,7 +36,7 @@ const (
 )
 
 // portalExamples are the blocks of docs/portal.md, each of which one of the tests below runs.
-func portalExamples(t *testing.T) (command, static, before, after, whole, meta string) {
+func portalExamples(t *testing.T) (command, static, before, after, whole, meta, shadow string) {
 	t.Helper()
 	blocks := fencedBlocks(t, portalPage)
 	got := make([]example, len(blocks))
@@ -50,15 +50,16 @@ func portalExamples(t *testing.T) (command, static, before, after, whole, meta s
 		{heading: "3. The middleware", language: "yaml"},
 		{heading: "The whole file", language: "yaml"},
 		{heading: "The whole file", language: "json"},
+		{heading: "A day in shadow", language: "yaml"},
 	}
 	if !slices.Equal(got, want) {
 		t.Fatalf("docs/portal.md has other examples than the tests run: %+v", got)
 	}
-	return blocks[0].text, blocks[1].text, blocks[2].text, blocks[3].text, blocks[4].text, blocks[5].text
+	return blocks[0].text, blocks[1].text, blocks[2].text, blocks[3].text, blocks[4].text, blocks[5].text, blocks[6].text
 }
 
 func TestPortalPageCommand(t *testing.T) {
-	command, _, _, _, _, _ := portalExamples(t)
+	command, _, _, _, _, _, _ := portalExamples(t)
 	const secret = "parity-test-secret-0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJKLMNOPQRSTUVWXYZ_x"
 	sh, err := exec.LookPath("sh")
 	if err != nil {
@@ -85,15 +86,23 @@ func TestPortalPageCommand(t *testing.T) {
 }
 
 func TestPortalPageStatic(t *testing.T) {
-	_, plugin, _, _, _, _ := portalExamples(t)
+	_, plugin, _, _, _, _, _ := portalExamples(t)
 	checkStatic(t, plugin)
 }
 
 // TestPortalPageExamples decodes the examples, which must say the same of the middleware.
 func TestPortalPageExamples(t *testing.T) {
-	_, _, before, after, whole, _ := portalExamples(t)
+	_, _, before, after, whole, _, shadow := portalExamples(t)
 	alone := decoded(t)(decode.YAML(after))["auth"]
 	within := decoded(t)(decode.YAML(whole))["auth"]
+	looking := decoded(t)(decode.YAML(shadow))["shadow"]
+	if looking["shadow"] == nil {
+		t.Error("the day in shadow has no shadow")
+	}
+	delete(looking, "shadow")
+	if !reflect.DeepEqual(alone, looking) {
+		t.Errorf("the middleware is\n%v, and in shadow\n%v", alone, looking)
+	}
 	if alone == nil || !reflect.DeepEqual(alone, within) {
 		t.Errorf("the middleware is\n%v alone and\n%v in the whole file", alone, within)
 	}
@@ -143,7 +152,7 @@ func TestPortalPage(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts Traefik")
 	}
-	_, _, before, _, whole, meta := portalExamples(t)
+	_, _, before, _, whole, meta, shadow := portalExamples(t)
 	secretFile, good := makeToken(t)
 	installed := t.TempDir()
 	if err := os.Mkdir(filepath.Join(installed, "convos"), 0o700); err != nil {
@@ -187,6 +196,9 @@ func TestPortalPage(t *testing.T) {
 	after := file(whole)
 	forwardAuth := file(whole)
 	maps.Copy(forwardAuth["http"]["middlewares"].(map[string]any), file(before)["http"]["middlewares"].(map[string]any))
+
+	looking := file(whole)
+	maps.Copy(looking["http"]["middlewares"].(map[string]any), file(shadow)["http"]["middlewares"].(map[string]any))
 
 	proxy, err := traefik.Start(t.Context(), traefik.Options{Dynamic: marshal(forwardAuth), Progress: os.Stderr})
 	if err != nil {
@@ -255,6 +267,25 @@ func TestPortalPage(t *testing.T) {
 			t.Error("docs/portal.md says that a WebSocket goes on when its terminal is unpaired")
 		}
 		core.pair("k7p2x9")
+	})
+	t.Run("a day in shadow", func(t *testing.T) {
+		reload(t, looking)
+		asked, told := core.asked()
+		equal(t)
+		_, seen, _ := get(t, forged)
+		if seen["Cookie"] == nil || seen["X_ptl_client_id"] == nil {
+			t.Errorf("docs/portal.md says that nothing is another than before, the app saw %v", seen)
+		}
+		if nowAsked, nowTold := core.asked(); nowAsked-asked != 3 || nowTold-told != 2 {
+			t.Errorf("Portal's endpoint was asked %d times, by the terminal %d times, and not by ForwardAuth alone", nowAsked-asked, nowTold-told)
+		}
+		poll.Until(t, 10*time.Second, func() string {
+			lines := proxy.LogLines(`"level":"error"`, "shadow@file shadow: GET")
+			if len(lines) == 1 && strings.Contains(lines[0], "X_ptl_client_id (ptlauth sends none)") {
+				return ""
+			}
+			return fmt.Sprintf("the log does not say once that X_Ptl_Client_Id would not get through: %q", lines)
+		})
 	})
 	t.Run("after", func(t *testing.T) {
 		reload(t, after)

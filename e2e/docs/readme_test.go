@@ -107,6 +107,8 @@ var (
 	pinning            = example{heading: "No other archive", language: "sh"}
 	ownImage           = example{heading: "An image of your own", language: "yaml"} // for Docker Compose
 	buildingImage      = example{heading: "An image of your own", language: "sh"}
+	dayInShadow        = example{heading: "A day in shadow", language: "yaml"} // before the switch, and after it
+	shadowLines        = example{heading: "A day in shadow", language: "text"}
 )
 
 // The other blocks, each of which one of the tests below runs or compares.
@@ -127,6 +129,9 @@ var readmeOthers = []example{
 	pinning,
 	ownImage,
 	buildingImage,
+	dayInShadow,
+	dayInShadow,
+	shadowLines,
 	{heading: "When something does not work", language: "text"},
 	{heading: "ptlauth", language: "text"}, // the picture
 }

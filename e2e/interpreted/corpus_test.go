@@ -27,6 +27,21 @@ func TestCorpus(t *testing.T) {
 	})
 }
 
+// TestShadow runs every case in shadow mode, on both sides of a middleware that decides: neither the app nor the client gets
+// another byte than without.
+func TestShadow(t *testing.T) {
+	cases, err := corpustest.Load("../../testdata", t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	journal := new(journal)
+	plugin, err := Load(Options{Log: journal})
+	if err != nil {
+		t.Fatal(err)
+	}
+	corpustest.Shadowed(t, cases, corpustest.Interpreted, building(plugin, journal))
+}
+
 // building makes middlewares of a plugin that logs into the journal.
 func building(plugin *Plugin, journal *journal) corpustest.Build {
 	return func(app http.Handler, options map[string]any, name string) (http.Handler, func() string, error) {
