@@ -162,8 +162,8 @@ type Config struct {
 	// it cannot be read later, the last good list stays in force, for ever or as long as
 	// stale says. It may be 32 MiB and 500,000 terminals long.
 	//
-	// Paired is a list, or a map from ids to {name, user}, which labels, KV stores and Helm
-	// change entry by entry:
+	// Paired is a list, or a map from ids to the other members, which labels, KV stores and
+	// Helm change entry by entry:
 	//
 	//	terminals:
 	//	  paired:
@@ -182,6 +182,8 @@ type Config struct {
 	//   - terminals.paired[].id (text): the sub of the device's tokens; quote it in YAML
 	//   - terminals.paired[].name (text): for {auth.client_name}
 	//   - terminals.paired[].user (text): for {auth.user}, where several devices share a user
+	//   - terminals.paired[].since (seconds since 1970): when it was paired, for its own page
+	//   - terminals.paired[].pairing (a group): what its codes are recognised by, as `ptl pair` writes it: ends, link, code, watch
 	//   - terminals.file (path): a file with the list
 	//   - terminals.url (address): where the list is served
 	//   - terminals.stale (duration): for how long a list stays in force that cannot be read any more; at least a second
@@ -315,9 +317,9 @@ type Config struct {
 	Strip interface{} `json:"strip,omitempty"`
 
 	// Pairing lets devices in by a link or a code that is good once, which `ptl pair` writes
-	// into terminals.file (docs/ptl.md), and keeps them in. ptlauth then answers some paths
-	// itself, below path: pair, pair/used, out (sign out), me (who the visitor is, as JSON) and
-	// path itself (this device). They have one spelling.
+	// into terminals.file or, in a store, into terminals.paired (docs/ptl.md), and keeps them
+	// in. ptlauth then answers some paths itself, below path: pair, pair/used, out (sign out),
+	// me (who the visitor is, as JSON) and path itself (this device). They have one spelling.
 	//
 	// The cookie is the host's alone. With domain it is sent to all hosts below that, and would
 	// be a credential for all of them: then host is required, a name below the domain with
@@ -328,7 +330,9 @@ type Config struct {
 	// anew when a person opens a page: nobody is logged out by time, or by a rotation. That is
 	// so for tokens as they are made here alone, and not for those with an exp.
 	//
-	// It needs terminals.file, a shared secret and a cookie, and rules that its own tokens pass.
+	// It needs terminals.file or terminals.paired, a shared secret and a cookie, and rules that its
+	// own tokens pass. Of codes in terminals.paired of which a part is missing, none is good, and
+	// the device's token is: they may be being written key by key.
 	//
 	//   - pairing (boolean or a group): let devices in by a code
 	//   - pairing.enabled (boolean, default true): switch the group off

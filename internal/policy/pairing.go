@@ -20,8 +20,8 @@ func checkPairing(top *option.Section, p *Policy) {
 	if p.Apps != nil {
 		top.Problem("pairing", "does not go with `apps`: a Portal pairs its devices by itself")
 	}
-	if p.Terminals != nil && !terminal.IsFile(p.Terminals) || p.Terminals == nil && top.Has("terminals") {
-		top.Problem("pairing", "needs `terminals.file`, the list into which `ptl pair` writes: with any other one, no device can be paired")
+	if p.Terminals != nil && !terminal.MayHaveCodes(p.Terminals) {
+		top.Problem("pairing", "needs `terminals.file` or `terminals.paired`, the list into which `ptl pair` writes: with any other one, no device can be paired")
 	}
 	if len(p.Keys) > 0 && !key.HasShared(p.Keys) {
 		top.Problem("pairing", "needs a shared secret to make tokens with, and all keys are public ones: add one with `secretFile`")

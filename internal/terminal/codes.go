@@ -1,40 +1,42 @@
 package terminal
 
 import (
-	"encoding/json"
+	"strconv"
+
+	"github.com/getportal/ptlauth/internal/option"
 )
 
-// addCodes notes how the codes of a device are recognised: the member `pairing`, as in
-// {"ends": 1764115200, "link": MAC, "code": MAC, "watch": MAC} (package pairing). One that is
-// otherwise, such as another program's, says nothing.
-func addCodes(r *Registry, t *Terminal) {
-	content := t.Codes
-	t.Codes = nil
-	var members map[string]interface{}
-	if json.Unmarshal(content, &members) != nil {
-		return
+// addCodes notes how the codes of a device are recognised: the members of `pairing`, as in
+// {"ends": 1764115200, "link": MAC, "code": MAC, "watch": MAC} (package pairing), and reports
+// whether that is what they are. If not, none is good: another program's, or one that is being
+// written key by key.
+func addCodes(r *Registry, t *Terminal, members map[string]interface{}) bool {
+	// A KV store and labels deliver text.
+	text, _ := option.Text(members["ends"])
+	ends, err := strconv.ParseInt(text, 10, 64)
+	watch, _ := members["watch"].(string)
+	link, _ := members["link"].(string)
+	code, _ := members["code"].(string)
+	if err != nil || watch == "" || link == "" || code == "" { // guard: a pairing that is not complete lets nobody in
+		return false
 	}
-	ends, isNumber := members["ends"].(float64)
-	watch, isText := members["watch"].(string)
-	if !isNumber || !isText || watch == "" {
-		return
-	}
-	t.Ends = int64(ends)
+	t.Ends = ends
 	t.Pairing = watch
 	if r.codes == nil {
 		r.codes = map[string]*Terminal{}
 	}
-	link, _ := members["link"].(string)
-	code, _ := members["code"].(string)
-	for _, mac := range []string{watch, link, code} {
-		if mac != "" {
-			r.codes[mac] = t
-		}
-	}
+	r.codes[watch] = t
+	r.codes[link] = t
+	r.codes[code] = t
+	return true
 }
 
 // Awaited returns the device for which there is a code with that MAC; nil: there is none.
 // Whether it is still good, its Ends says.
 func Awaited(r *Registry, mac string) *Terminal {
-	return r.codes[mac]
+	t := r.codes[mac]
+	if t == nil || r.byID[t.ID] != t { // Its user may be gone.
+		return nil
+	}
+	return t
 }

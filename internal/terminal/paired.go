@@ -1,6 +1,7 @@
 package terminal
 
 import (
+	"encoding/json"
 	"regexp"
 	"strings"
 
@@ -62,6 +63,8 @@ func add(r *Registry, s *option.Section) {
 		Name: strings.TrimSpace(s.Text("name", "")),
 		User: strings.TrimSpace(s.Text("user", "")),
 	}
+	t.Paired = json.RawMessage(s.Text("since", ""))
+	codes := s.Value("pairing")
 	s.Unknown()
 	report(s, "name", t.Name)
 	report(s, "user", t.User)
@@ -84,6 +87,10 @@ func add(r *Registry, s *option.Section) {
 		s.Remark("user", "is empty, so the device is nobody's: write whose it is; without the option it would be a user of its own")
 	default:
 		r.byID[t.ID] = t
+		members, _ := option.Map(codes)
+		if !addCodes(r, t, members) && codes != nil && !option.IsEmpty(codes) {
+			s.Remark("pairing", "is not complete, so no code is good for the device: take it out, and have `ptl pair` write it again")
+		}
 	}
 }
 

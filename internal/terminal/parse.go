@@ -64,7 +64,10 @@ func index(content []byte, list []*Terminal) (interface{}, string) {
 		t.User = strings.TrimSpace(t.User)
 		r.byID[id] = t
 		if t.Codes != nil {
-			addCodes(r, t)
+			var members map[string]interface{}
+			_ = json.Unmarshal(t.Codes, &members)
+			t.Codes = nil
+			addCodes(r, t, members)
 		}
 	}
 	if len(r.byID) < len(list) { // guard: one id is one terminal's

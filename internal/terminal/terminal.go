@@ -24,7 +24,7 @@ type Terminal struct {
 	User string `json:"user"` // whose device it is; empty: the terminal's id stands for the user
 
 	// Codes is the member `pairing`; nil: no code is good for this device. What it holds is
-	// read by codesOf.
+	// read by addCodes.
 	Codes json.RawMessage `json:"pairing"`
 	// Paired is the member `since`; Since reads it.
 	Paired json.RawMessage `json:"since"`
@@ -141,9 +141,9 @@ func holdsAny(texts []string) bool {
 	return false
 }
 
-// IsFile reports whether the list is in a file.
-func IsFile(l *List) bool {
-	return l != nil && l.path != ""
+// MayHaveCodes reports whether whoever pairs can write the list: a file, or the configuration.
+func MayHaveCodes(l *List) bool {
+	return l.address == "" && l != anyone
 }
 
 // Open looks at the file, or begins to ask the server, that has the list.
