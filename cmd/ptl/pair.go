@@ -1,8 +1,8 @@
 package main
 
 import (
-	"cmp"
 	"context"
+	"errors"
 	"os"
 	"os/signal"
 	"syscall"
@@ -14,6 +14,7 @@ import (
 	"github.com/getportal/ptlauth/cmd/settings"
 	"github.com/getportal/ptlauth/cmd/site"
 	"github.com/getportal/ptlauth/cmd/store"
+	"github.com/getportal/ptlauth/internal/key"
 	"github.com/getportal/ptlauth/internal/pairing"
 )
 
@@ -56,6 +57,7 @@ type invitation struct {
 	place   *place
 
 	id, link, watch, code string
+	token                 string // one of the terminal, with which to ask as whom Traefik knows it
 	ends                  time.Time
 }
 
@@ -63,40 +65,41 @@ type invitation struct {
 type place struct {
 	middleware *settings.Middleware
 	site       *site.Site
+	// isStored: a store configures the middleware.
+	isStored bool
 	// isApp: the middleware answers no paths of its own, so that the app's address is asked instead.
 	isApp bool
 }
 
 // placeOf needs a middleware that pairs.
 func placeOf(s *settings.Site) (*place, error) {
-	m, err := settings.Find(s)
-	if err != nil {
-		return nil, err
+	p, err := watched(s)
+	if err == nil && p.isApp {
+		return nil, command.Errorf(command.Usage, "the middleware %s does not pair: put pairing/enabled, with the value true, to its other options in the store. Or ptl token makes a token for the device, which needs no code (docs/install.md says how a browser gets it)", p.middleware.Name)
 	}
-	if m.Policy.Pairing == nil {
-		return nil, command.Errorf(command.Usage, "the middleware %s does not pair: write `pairing: {enabled: true}` into %s", m.Name, s.Dynamic)
-	}
-	at, err := site.New(s.URL, m.Policy.Pairing)
-	if err != nil {
-		return nil, err
-	}
-	return &place{middleware: m, site: at}, nil
+	return p, err
 }
 
-// watched is where it can be seen whom a middleware admits: one that a store configures pairs not, and an app's page says.
+// watched is where it can be seen whom a middleware admits: its own paths say so, or, where a store configures one that pairs
+// not, a page of the app.
 func watched(s *settings.Site) (*place, error) {
-	if !store.Is(s.Registry) {
-		return placeOf(s)
-	}
 	m, err := settings.Find(s)
 	if err != nil {
 		return nil, err
 	}
-	at, err := site.App(s.URL)
+	p := &place{middleware: m, isStored: store.Is(s.Registry), isApp: m.Policy.Pairing == nil}
+	switch {
+	case p.isApp && !p.isStored:
+		return nil, command.Errorf(command.Usage, "the middleware %s does not pair: write `pairing: {enabled: true}` into %s", m.Name, s.Dynamic)
+	case p.isApp:
+		p.site, err = site.App(s.URL)
+	default:
+		p.site, err = site.New(s.URL, m.Policy.Pairing)
+	}
 	if err != nil {
 		return nil, err
 	}
-	return &place{middleware: m, site: at, isApp: true}, nil
+	return p, nil
 }
 
 // isIn reports whether a terminal's token is admitted; without a token, whether everybody is.
@@ -105,7 +108,8 @@ func (p *place) isIn(ctx context.Context, token string) (bool, error) {
 	if p.isApp {
 		return p.site.Admits(ctx, cookie, token)
 	}
-	return p.site.IsIn(ctx, cookie, token)
+	who, err := p.site.Who(ctx, cookie, token)
+	return who != nil, err
 }
 
 func pair(c *command.Console, options *pairOptions) error {
@@ -148,9 +152,6 @@ func invite(options *pairOptions) (*invitation, error) {
 	if !isLifetime || lifetime < minExpires || lifetime > maxExpires {
 		return nil, command.Errorf(command.Usage, "%q is not for how long a code is good: write seconds, minutes or hours, as in --expires=10m, at least 30s and at most 24h", options.Expires)
 	}
-	if store.Is(options.Registry) {
-		return nil, command.Errorf(command.Usage, "a code can be used only where the middleware reads its list from a file (terminals.file), and in a store it has its devices in terminals.paired: ptl token --name=%q makes a token for the device, which needs no code (docs/install.md says how a browser gets it)", cmp.Or(options.Name, "NAME"))
-	}
 	at, err := placeOf(&options.Site)
 	if err != nil {
 		return nil, err
@@ -175,7 +176,7 @@ func (i *invitation) enter(ctx context.Context) error {
 		return err
 	}
 	k := pairing.Key(secret)
-	return i.file.Change(ctx, func(l *registry.List) error {
+	err = i.file.Change(ctx, func(l *registry.List) error {
 		tidy(l)
 		i.id = l.NewID()
 		l.Add(i.id, i.options.Name, i.options.User, &registry.Pairing{
@@ -184,17 +185,24 @@ func (i *invitation) enter(ctx context.Context) error {
 		})
 		return nil
 	})
+	i.token = pairing.Token([]*key.Key{secret}, i.place.middleware.Policy.TokenRules, i.id, time.Now().Unix())
+	return err
 }
 
 // grace is for how long codes that have ended stay on the list: whoever watches them may still ask.
 const grace = 5 * time.Minute
 
+// maxTidied bounds how many are tidied at once: a store changes no more than 60 or so keys in one go.
+const maxTidied = 5
+
 // tidy takes out codes that nobody watches any more, because the ptl that made them was killed. Their terminals stay: one
 // may have been let in.
 func tidy(l *registry.List) {
+	tidied := 0
 	for _, t := range l.Terminals {
-		if p := t.Pairing(); p != nil && time.Since(time.Unix(p.Ends, 0)) > grace {
+		if p := t.Pairing(); p != nil && time.Since(time.Unix(p.Ends, 0)) > grace && tidied < maxTidied {
 			t.DropCodes()
+			tidied++
 		}
 	}
 }
@@ -205,22 +213,14 @@ func (i *invitation) withdraw(why error) error {
 		l.Remove(i.id)
 		return nil
 	})
-	if err != nil {
-		return command.Errorf(command.ExitOf(why), "%s; and %s is still on the list: %s", why, i.id, err)
+	if err != nil && !errors.Is(err, registry.ErrNowhere) {
+		return command.Errorf(command.ExitOf(why), "%s; and %s is still on the list, its code good until %s (ptl unpair %s takes it out): %s", why, i.id, i.ends.Format("15:04"), i.id, err)
 	}
 	switch command.ExitOf(why) {
 	case command.Site, command.Failed:
 		return command.Errorf(command.ExitOf(why), "%s. The new terminal is off the list again", why)
 	}
 	return why
-}
-
-// path is where the list is.
-func (i *invitation) path() string {
-	if file, isFile := i.file.(*registry.File); isFile {
-		return file.Path
-	}
-	return "the list"
 }
 
 // picture writes the QR code into a file.

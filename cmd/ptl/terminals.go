@@ -68,11 +68,7 @@ func listTerminals(c *command.Console, options *terminalsOptions) error {
 		return encoder.Encode(all)
 	}
 	if len(all) == 0 {
-		way := "pair"
-		if store.Is(options.Registry) {
-			way = "token"
-		}
-		c.Notef("Nobody is paired. `ptl %s --name \"my phone\"` lets the first one in.\n", way)
+		c.Notef("Nobody is paired. `ptl pair --name \"my phone\"` lets the first one in.\n")
 		return nil
 	}
 	table := tabwriter.NewWriter(c.Out, 0, 0, 2, ' ', 0)

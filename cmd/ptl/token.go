@@ -10,6 +10,7 @@ import (
 	"github.com/getportal/ptlauth/cmd/qr"
 	"github.com/getportal/ptlauth/cmd/registry"
 	"github.com/getportal/ptlauth/cmd/settings"
+	"github.com/getportal/ptlauth/cmd/site"
 	"github.com/getportal/ptlauth/internal/key"
 	"github.com/getportal/ptlauth/internal/pairing"
 	"github.com/getportal/ptlauth/internal/token"
@@ -91,6 +92,9 @@ func makeToken(c *command.Console, options *tokenOptions, arguments []string) er
 		return err
 	}
 	one := &made{Terminal: id, Expires: ends, Token: pairing.Signed([]*key.Key{secret}, claimsOf(m, id, now.Unix(), ends))}
+	if at, err := watched(&options.Site); err == nil && at.isStored && !at.isApp && len(arguments) == 0 {
+		at.awaitKnown(&site.Who{ID: id, Name: options.Name, User: options.User}, one.Token)
+	}
 	noteEnd(c, m, now, ends)
 	return write(c, options, plan, one)
 }

@@ -146,7 +146,7 @@ func (p *place) await(c *command.Console, l *leaver) error {
 	case !l.wasIn:
 		c.Notef("%s is off the list, and Traefik will know within `refresh`. Whether it does, could not be asked.\n", l.name)
 		return nil
-	case p.isApp:
+	case p.isStored:
 		return p.awaitRefusal(c, l)
 	}
 	return p.awaitOut(c, l)
@@ -210,11 +210,17 @@ func (p *place) awaitOut(c *command.Console, l *leaver) error {
 		l.name, time.Since(l.since).Round(time.Second))
 }
 
-// storePatience is how long a Traefik may take to act on a change in its store: its providersThrottleDuration, which is 2s
-// where nothing else is said, and some.
-const storePatience = 15 * time.Second
+const (
+	// throttle is how long a Traefik may take to act on a change in its store: its providersThrottleDuration, where nothing
+	// else is said.
+	throttle = 2 * time.Second
+	// storePatience is how long it may at most.
+	storePatience = 15 * time.Second
+)
 
 // awaitRefusal waits until each Traefik that answers refuses the token, or, after the last device was taken out, everybody.
+// While one of several may not have acted, that says nothing: those who ask at the same time can have a balancer lead us to
+// another one each time.
 func (p *place) awaitRefusal(c *command.Console, l *leaver) error {
 	ctx, stop := interruptible()
 	defer stop()
@@ -224,7 +230,8 @@ func (p *place) awaitRefusal(c *command.Console, l *leaver) error {
 		isIn, err := p.isIn(ctx, l.token)
 		trouble = err
 		switch {
-		case l.isClosed && errors.Is(err, site.ErrClosed):
+		case time.Since(l.since) < throttle+turn:
+		case l.isClosed && site.IsClosed(err):
 			refusals++
 		case err != nil || isIn:
 			refusals = 0
@@ -233,7 +240,7 @@ func (p *place) awaitRefusal(c *command.Console, l *leaver) error {
 		}
 		switch {
 		case refusals == agreeing && l.isLast:
-			c.Notef("%s is out. It was the last device, and without one the middleware answers 503: ptl token --name=NAME lets another one in.\n", l.name)
+			c.Notef("%s is out. It was the last device, and without one the middleware answers 503: %s lets another one in.\n", l.name, p.way())
 			return nil
 		case refusals == agreeing:
 			c.Notef("%s is out.\n", l.name)
@@ -248,4 +255,12 @@ func (p *place) awaitRefusal(c *command.Console, l *leaver) error {
 	}
 	return command.Errorf(command.Late, "%s is off the list, and Traefik has not refused it for %s: does its provider read another store, database or rootKey? (Its log says what it cannot read.)",
 		l.name, time.Since(l.since).Round(time.Second))
+}
+
+// way is how a device is let in.
+func (p *place) way() string {
+	if p.isApp {
+		return "ptl token --name=NAME"
+	}
+	return "ptl pair --name=NAME"
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -30,30 +31,86 @@ var errInterrupted = command.Errorf(command.Interrupted, "interrupted: the code 
 // awaitSeen waits until one Traefik has seen the code on the list. Before, whoever used it would be refused.
 func (i *invitation) awaitSeen(ctx context.Context, c *command.Console) error {
 	refresh := i.place.middleware.Policy.Refresh
-	began, said := time.Now(), ""
+	limit, usual := max(patience, 3*refresh+2*time.Second), fmt.Sprintf("Waiting until Traefik sees the new terminal, up to %s", refresh)
+	if i.place.isStored {
+		limit, usual = storePatience, fmt.Sprintf("Waiting until Traefik has the new terminal from the store, up to %s (or its providersThrottleDuration)", throttle)
+	}
+	began, said, seen := time.Now(), "", 0
 	for {
-		text := fmt.Sprintf("Waiting until Traefik sees the new terminal, up to %s", refresh)
-		use, err := i.place.site.Ask(ctx, i.watch)
+		text := usual
+		isSeen, err := i.isSeen(ctx, seen)
+		seen++
 		var trouble *site.Trouble
 		switch {
 		case ctx.Err() != nil:
 			return errInterrupted
-		case errors.As(err, &trouble) && time.Since(began) >= trouble.Patience:
+		case isSeen && (seen == agreeing || !i.place.isStored):
+			return nil
+		case isSeen:
+			wait(ctx, interval/10)
+			continue
+		case errors.As(err, &trouble) && time.Since(began) >= trouble.Patience && (!trouble.IsClosed || time.Since(began) >= limit):
 			return command.Errorf(command.Site, "%s", trouble)
 		case trouble != nil:
 			text = fmt.Sprintf("%s. Trying for %s", trouble, trouble.Patience)
-		case use.State != pairing.Unknown:
-			return nil
-		case time.Since(began) > max(patience, 3*refresh+2*time.Second):
-			return command.Errorf(command.Site, "Traefik answers, and does not see the new terminal in %s: is that the file that the middleware %s reads?"+
-				" (A file that is mounted by itself stays the old one: mount its folder. Another secret than Traefik's looks the same: compare secretFile.)", i.path(), i.place.middleware.Name)
+		case time.Since(began) > limit:
+			return i.unseen()
 		}
 		if said != text && !i.options.JSON {
 			c.Notef("%s.\n", text)
 			said = text
 		}
+		seen = 0
 		wait(ctx, interval)
 	}
+}
+
+// isSeen reports whether a Traefik knows the codes, as far as none has said so before, and, where it reads a store, whose they
+// are. An error is a *site.Trouble.
+func (i *invitation) isSeen(ctx context.Context, before int) (bool, error) {
+	if before == 0 {
+		use, err := i.place.site.Ask(ctx, i.watch)
+		if err != nil || use.State == pairing.Unknown || !i.place.isStored {
+			return err == nil && use.State != pairing.Unknown, err
+		}
+	}
+	return i.place.isKnown(ctx, &site.Who{ID: i.id, Name: i.options.Name, User: i.options.User}, i.token)
+}
+
+// isKnown reports whether a Traefik takes a token for that terminal's. From a store it may have read new keys by half, in the
+// moment in which they were written, and take the terminal for a user of its own until it reads them again.
+func (p *place) isKnown(ctx context.Context, wanted *site.Who, token string) (bool, error) {
+	who, err := p.site.Who(ctx, p.middleware.Policy.Locations.Cookie, token)
+	if err != nil || who == nil {
+		return false, err
+	}
+	return who.Name == strings.TrimSpace(wanted.Name) && who.User == cmp.Or(strings.TrimSpace(wanted.User), wanted.ID), nil
+}
+
+// awaitKnown waits a while until Traefik takes a token for that terminal's, where it can be asked.
+func (p *place) awaitKnown(wanted *site.Who, token string) {
+	ctx, stop := interruptible()
+	defer stop()
+	known := 0
+	for began := time.Now(); known < agreeing && time.Since(began) < 2*throttle; wait(ctx, interval/10) {
+		isKnown, err := p.isKnown(ctx, wanted, token)
+		if err != nil && !site.IsClosed(err) || ctx.Err() != nil {
+			return
+		}
+		if known++; !isKnown {
+			known = 0
+		}
+	}
+}
+
+// unseen is that Traefik answers, and goes by something else than what ptl has written.
+func (i *invitation) unseen() error {
+	const secret = "Another secret than Traefik's looks the same: compare secretFile."
+	if file, isFile := i.file.(*registry.File); isFile {
+		return command.Errorf(command.Site, "Traefik answers, and does not see the new terminal in %s: is that the file that the middleware %s reads? (A file that is mounted by itself stays the old one: mount its folder. %s)",
+			file.Path, i.place.middleware.Name, secret)
+	}
+	return command.Errorf(command.Site, "Traefik answers, and does not see the new terminal in the store after %s: does its provider read another store, database or rootKey? (Its log says what it cannot read. %s)", storePatience, secret)
 }
 
 // wait returns false when it was interrupted.
@@ -96,6 +153,10 @@ func (i *invitation) awaitUse(ctx context.Context, c *command.Console) (*site.Us
 			i.progress(c, "")
 			return use, nil
 		}
+		if err == nil && use.State == pairing.Unknown && i.isGone() {
+			end = command.Errorf(command.Nobody, "somebody has taken %s out of the list meanwhile, and its code with it: ptl pair makes another", i.id)
+			break
+		}
 		if err != nil && ctx.Err() == nil && err.Error() != said {
 			said = err.Error()
 			i.progress(c, "")
@@ -109,6 +170,13 @@ func (i *invitation) awaitUse(ctx context.Context, c *command.Console) (*site.Us
 	}
 	i.progress(c, "")
 	return i.askOnceMore(), end
+}
+
+// isGone reports whether the terminal is certainly not on the list any more. A Traefik that knows nothing of it may have been
+// started before the others know that.
+func (i *invitation) isGone() bool {
+	l, err := i.file.Read()
+	return errors.Is(err, registry.ErrNowhere) || err == nil && l.Find(i.id) == nil
 }
 
 // askOnceMore finds out whether a code was used in the last moment; nil: nothing says so.
@@ -131,17 +199,9 @@ func (i *invitation) progress(c *command.Console, text string) {
 
 // settle takes the codes out first, so that no other Traefik takes them, and then asks whether it was the right one.
 func (i *invitation) settle(ctx context.Context, c *command.Console, use *site.Use) error {
-	gone := false
-	err := i.file.Change(context.Background(), func(l *registry.List) error {
-		t := l.Find(i.id)
-		gone = t == nil
-		if t != nil {
-			t.Settle(use.At)
-		}
-		return nil
-	})
+	gone, err := i.spend(ctx, c, use)
 	if err != nil {
-		return command.Errorf(command.Failed, "the device is in, and its code could not be taken out of the list: %s", err)
+		return command.Errorf(command.Failed, "%s is in, and its code, good until %s, could not be taken out of the list: %s", who(use), i.ends.Format("15:04"), err)
 	}
 	if gone {
 		return command.Errorf(command.Nobody, "%s has used the code, and somebody has taken its terminal %s out of the list meanwhile: it is not in", who(use), i.id)
@@ -163,6 +223,33 @@ func (i *invitation) settle(ctx context.Context, c *command.Console, use *site.U
 	}
 	c.Notef("%s is paired. ptl unpair %s throws it out.\n", i.shownName(), i.id)
 	return nil
+}
+
+// spend takes the codes out, and reports whether their terminal is gone. A store may come back in a moment.
+func (i *invitation) spend(ctx context.Context, c *command.Console, use *site.Use) (gone bool, err error) {
+	began, said := time.Now(), ""
+	for {
+		err := i.file.Change(context.Background(), func(l *registry.List) error {
+			t := l.Find(i.id)
+			gone = t == nil
+			if t != nil {
+				t.Settle(use.At)
+			}
+			return nil
+		})
+		switch {
+		case errors.Is(err, registry.ErrNowhere):
+			return true, nil
+		case err == nil || !i.place.isStored || time.Since(began) > storePatience:
+			return gone, err
+		case err.Error() != said:
+			said = err.Error()
+			c.Notef("The code is used, and %s. Trying for %s.\n", said, storePatience)
+		}
+		if !wait(ctx, interval) {
+			return gone, err
+		}
+	}
 }
 
 func (i *invitation) shownName() string {

@@ -24,7 +24,8 @@ type Terminal struct {
 	tall    bool            // it was written in several lines
 	members []member
 
-	stored    string // what its key in a store is called; empty: it is in none yet
+	stored    string            // what its key in a store is called; empty: it is in none yet
+	asStored  map[string]string // its members there
 	isNobodys bool
 }
 

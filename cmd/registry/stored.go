@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -22,8 +23,8 @@ type Registry interface {
 	Change(ctx context.Context, change func(*List) error) error
 }
 
-// Stored is the map terminals/paired of a middleware that Traefik's provider for Redis or etcd reads. Of a terminal it has
-// the name and the user, and no more: any other member would be a mistake in the middleware's configuration.
+// Stored is the map terminals/paired of a middleware that Traefik's provider for a store reads. Of a terminal it has the
+// members below, and no more: any other one would be a mistake in the middleware's configuration.
 type Stored struct {
 	Store store.Store
 	// Middlewares is below which key the middlewares are, as traefik/http/middlewares/.
@@ -31,6 +32,9 @@ type Stored struct {
 	// Name and Plugin are what the middleware and the plugin are called, as the keys spell it.
 	Name, Plugin string
 }
+
+// ErrNowhere is that a store can be read, and has no such middleware, nor a device of it.
+var ErrNowhere = errors.New("there is no middleware")
 
 // entry is what is stored of a terminal.
 type entry struct {
@@ -74,7 +78,7 @@ func (s *Stored) read(ctx context.Context) (*List, map[string]*entry, error) {
 		}
 	}
 	if !isThere {
-		return nil, nil, fmt.Errorf("there is no middleware %s with options of %s below %s: put its other options there first", s.Name, s.Plugin, strings.TrimSuffix(s.Middlewares, "/"))
+		return nil, nil, fmt.Errorf("%w %s with options of %s below %s: put its other options there first", ErrNowhere, s.Name, s.Plugin, strings.TrimSuffix(s.Middlewares, "/"))
 	}
 	if err := told(entries); err != nil {
 		return nil, nil, err
@@ -111,8 +115,8 @@ func (s *Stored) note(entries map[string]*entry, key string, parts []string, val
 	}
 	e := entries[name]
 	e.values[key] = value
-	if len(below) == 3 {
-		e.keys[strings.ToLower(below[2])] = key
+	if len(below) > 2 {
+		e.keys[strings.ToLower(strings.Join(below[2:], "/"))] = key
 	}
 	return nil
 }
@@ -144,11 +148,50 @@ func (e *entry) terminal(name string) *Terminal {
 	if e.value("user") != "" {
 		t.SetUser(e.value("user"))
 	}
-	t.stored = name
+	if p := e.pairing(); p != nil {
+		t.set("pairing", p)
+	}
+	if since, err := strconv.ParseInt(e.value("since"), 10, 64); err == nil {
+		t.set("since", since)
+	}
+	t.stored, t.asStored = name, t.texts()
 	_, hasUser := e.keys["user"]
 	_, hasID := e.keys["id"]
 	t.isNobodys = hasUser && t.User() == "" || !hasID && t.Name() == "" && t.User() == ""
 	return t
+}
+
+// pairing is what the codes of an entry are recognised by; nil: it has none that the middleware would take.
+func (e *entry) pairing() *Pairing {
+	ends, err := strconv.ParseInt(e.value("pairing/ends"), 10, 64)
+	p := &Pairing{Ends: ends, Link: e.value("pairing/link"), Code: e.value("pairing/code"), Watch: e.value("pairing/watch")}
+	if err != nil || p.Link == "" || p.Code == "" || p.Watch == "" {
+		return nil
+	}
+	return p
+}
+
+// order is that of a terminal's members in a change, so that it does no harm where a store makes one after the other: of a
+// new terminal the codes and the user are there before the name, and one that goes has a user to the last.
+var order = []string{"pairing/ends", "pairing/link", "pairing/code", "pairing/watch", "since", "name", "user"}
+
+// texts are the members of a terminal as a store has them.
+func (t *Terminal) texts() map[string]string {
+	texts := map[string]string{}
+	if t.Name() != "" {
+		texts["name"] = t.Name()
+	}
+	if t.User() != "" {
+		texts["user"] = t.User()
+	}
+	if t.Since() != 0 {
+		texts["since"] = strconv.FormatInt(t.Since(), 10)
+	}
+	if p := t.Pairing(); p != nil {
+		texts["pairing/ends"] = strconv.FormatInt(p.Ends, 10)
+		texts["pairing/link"], texts["pairing/code"], texts["pairing/watch"] = p.Link, p.Code, p.Watch
+	}
+	return texts
 }
 
 // Change changes what the function changes, and of that all at once. Nothing is locked: where somebody was faster with the
@@ -198,16 +241,17 @@ func (s *Stored) changes(l *List, entries map[string]*entry) ([]store.Change, er
 			changes = append(changes, added...)
 			continue
 		}
-		if t.Name() == e.value("name") && t.User() == e.value("user") {
+		texts := t.texts()
+		if maps.Equal(texts, t.asStored) {
 			continue
 		}
 		if err := plain(t.Name(), t.User()); err != nil {
 			return nil, err
 		}
-		changes = append(changes, e.become(map[string]string{"name": t.Name(), "user": t.User()})...)
+		changes = append(changes, e.become(t.asStored, texts)...)
 	}
 	for _, name := range slices.Sorted(maps.Keys(left)) {
-		changes = append(changes, left[name].become(nil)...)
+		changes = append(changes, left[name].removed()...)
 	}
 	return changes, nil
 }
@@ -230,7 +274,7 @@ func (s *Stored) added(t *Terminal, entries map[string]*entry) ([]store.Change, 
 		return nil, errors.New("a device in a store needs a name or a user: without either it is nobody's")
 	}
 	e := &entry{folder: s.Middlewares + s.Name + "/plugin/" + s.Plugin + "/terminals/paired/" + id + "/"}
-	return e.become(map[string]string{"name": t.Name(), "user": t.User()}), nil
+	return e.become(nil, t.texts()), nil
 }
 
 // plain refuses what Traefik would read as something else. It takes a text that begins with a comma for a list with a
@@ -244,30 +288,56 @@ func plain(texts ...string) error {
 	return nil
 }
 
-// become makes an entry so; nil: it goes, with all its keys. Its keys must be as they were, and there may be no other name
-// or user than was seen, so that nobody's change is lost and no part of an entry that was taken out stays.
-func (e *entry) become(wanted map[string]string) []store.Change {
+// become makes the members of an entry others. Its keys must be as they were, and it may have got no member meanwhile, so
+// that nobody's change is lost. What is of no member stays.
+func (e *entry) become(was, wanted map[string]string) []store.Change {
 	var changes []store.Change
-	for _, key := range slices.Sorted(maps.Keys(e.values)) {
-		was := e.values[key]
-		c := store.Change{Key: key, Was: &was}
-		if wanted != nil {
-			c.Is = &was
+	for _, member := range order {
+		key, isThere := e.keys[member]
+		c := store.Change{Key: cmp.Or(key, e.folder+member)}
+		if isThere {
+			value := e.values[key]
+			c.Was, c.Is = &value, &value
+		}
+		if text := wanted[member]; text != was[member] {
+			c.Is = nil
+			if text != "" {
+				c.Is = &text
+			}
 		}
 		changes = append(changes, c)
 	}
-	for _, member := range []string{"name", "user"} {
+	return append(changes, e.rest(false)...)
+}
+
+// removed takes out all keys of an entry. It may have got no member meanwhile, so that no part of it stays.
+func (e *entry) removed() []store.Change {
+	changes := e.rest(true)
+	for _, member := range order {
 		key, isThere := e.keys[member]
-		if !isThere {
-			key = e.folder + member
-			changes = append(changes, store.Change{Key: key})
+		c := store.Change{Key: cmp.Or(key, e.folder+member)}
+		if isThere {
+			value := e.values[key]
+			c.Was = &value
 		}
-		if wanted[member] == "" || strings.TrimSpace(e.values[key]) == wanted[member] {
+		changes = append(changes, c)
+	}
+	return changes
+}
+
+// rest are the keys of an entry that are no member's: they stay, or go.
+func (e *entry) rest(goes bool) []store.Change {
+	var changes []store.Change
+	for _, key := range slices.Sorted(maps.Keys(e.values)) {
+		if slices.ContainsFunc(order, func(member string) bool { return e.keys[member] == key }) {
 			continue
 		}
-		at := slices.IndexFunc(changes, func(c store.Change) bool { return c.Key == key })
-		text := wanted[member]
-		changes[at].Is = &text
+		value := e.values[key]
+		c := store.Change{Key: key, Was: &value, Is: &value}
+		if goes {
+			c.Is = nil
+		}
+		changes = append(changes, c)
 	}
 	return changes
 }

@@ -108,6 +108,13 @@ func kept(t *testing.T, l *Stored) string {
 func TestStored(t *testing.T) {
 	two := map[string]string{"paired/k7p2x9/name": "Laptop", "paired/k7p2x9/user": "ann", "paired/phone7/name": "Phone"}
 	const unchanged = "paired/k7p2x9/name=Laptop paired/k7p2x9/user=ann paired/phone7/name=Phone"
+	codes := &Pairing{Ends: 7, Link: "l", Code: "c", Watch: "w"}
+	const waits = "m/name=Tab m/pairing/code=c m/pairing/ends=7 m/pairing/link=l m/pairing/watch=w m/user=ben"
+	waiting := map[string]string{}
+	for pair := range strings.FieldsSeq(strings.ReplaceAll(waits, "m/", "paired/a1/")) {
+		key, value, _ := strings.Cut(pair, "=")
+		waiting[key] = value
+	}
 	tests := []struct {
 		name     string
 		before   map[string]string
@@ -116,7 +123,23 @@ func TestStored(t *testing.T) {
 		mistaken string
 	}{
 		{"nothing changes", two, func(*List) {}, unchanged, ""},
-		{"a device comes", two, func(l *List) { l.Add("a1", "Tab, <3", "ben", nil).Settle(1) }, "paired/a1/name=Tab, <3 paired/a1/user=ben " + unchanged, ""},
+		{"a device comes", two, func(l *List) { l.Add("a1", "Tab, <3", "ben", nil).Settle(1) }, "paired/a1/name=Tab, <3 paired/a1/since=1 paired/a1/user=ben " + unchanged, ""},
+		{"one that waits for its code", two, func(l *List) { l.Add("a1", "Tab", "ben", codes) }, strings.ReplaceAll(waits, "m/", "paired/a1/") + " " + unchanged, ""},
+		{"its code is used", waiting, func(l *List) {
+			if p := l.Find("a1").Pairing(); p == nil || *p != *codes {
+				t.Errorf("its codes are %v", p)
+			}
+			l.Find("a1").Settle(5)
+		}, "paired/a1/name=Tab paired/a1/since=5 paired/a1/user=ben", ""},
+		{"its code is taken back, and it stays", waiting, func(l *List) { l.Find("a1").DropCodes() }, "paired/a1/name=Tab paired/a1/user=ben", ""},
+		{"it is called otherwise meanwhile", waiting, func(l *List) { l.Find("a1").SetName("Tablet") }, strings.ReplaceAll(strings.Replace(waits, "Tab", "Tablet", 1), "m/", "paired/a1/"), ""},
+		{"it goes, with its codes", waiting, func(l *List) { l.Remove("a1") }, "", ""},
+		{"codes by half are none, and stay", map[string]string{"paired/a1/name": "x", "paired/a1/pairing/ends": "7"}, func(l *List) {
+			if p := l.Find("a1").Pairing(); p != nil {
+				t.Errorf("its codes are %v", p)
+			}
+			l.Find("a1").SetName("y")
+		}, "paired/a1/name=y paired/a1/pairing/ends=7", ""},
 		{"the first one", nil, func(l *List) { l.Add("a1", "", "ben", nil) }, "paired/a1/user=ben", ""},
 		{"one goes, with all its keys", map[string]string{"paired/a1/name": "x", "paired/a1/icon/0": "x", "paired/b1/name": "y"}, func(l *List) { l.Remove("a1") }, "paired/b1/name=y", ""},
 		{"the last one goes", map[string]string{"paired/a1/name": "x"}, func(l *List) { l.Remove("a1") }, "", ""},
@@ -160,6 +183,7 @@ func TestStored(t *testing.T) {
 			}
 		})
 		t.Run("who was taken out meanwhile is not brought back by another name in "+engine, func(t *testing.T) { meanwhile(t, address) })
+		t.Run("who is thrown out while its code is used leaves nothing in "+engine, func(t *testing.T) { whileUsed(t, address) })
 		t.Run("many change one and the same in "+engine, func(t *testing.T) { atOnce(t, address) })
 	}
 }
@@ -177,6 +201,22 @@ func meanwhile(t *testing.T, address string) {
 		return l.Change(t.Context(), func(other *List) error { other.Remove("a1"); return nil })
 	})
 	if err != context.Canceled || tries != 2 || kept(t, l) != "" { //nolint:errorlint // it is handed on
+		t.Errorf("after %d tries the error is %v, and the store has %s", tries, err, kept(t, l))
+	}
+}
+
+func whileUsed(t *testing.T, address string) {
+	l := opened(t, address, "whileused", map[string]string{"secretFile": "/x", "terminals/paired/a1/user": "ann"})
+	tries := 0
+	err := l.Change(t.Context(), func(list *List) error {
+		tries++
+		list.Remove("a1")
+		if tries > 1 {
+			return nil
+		}
+		return l.Change(t.Context(), func(other *List) error { other.Find("a1").Settle(5); return nil })
+	})
+	if err != nil || tries != 2 || kept(t, l) != "" {
 		t.Errorf("after %d tries the error is %v, and the store has %s", tries, err, kept(t, l))
 	}
 }

@@ -105,7 +105,8 @@ type Use struct {
 
 // Trouble is that a site does not answer as it should.
 type Trouble struct {
-	text string
+	text     string
+	IsClosed bool // it answers 503, as to everybody where the list has nobody
 	// Patience is for how long it may be otherwise in a moment; 0: not without a person.
 	Patience time.Duration
 }
@@ -141,30 +142,36 @@ func (s *Site) Ask(ctx context.Context, watch string) (*Use, error) {
 	return nil, told(address, response)
 }
 
-// IsIn reports whether a terminal's token is admitted. An error is a *Trouble.
-func (s *Site) IsIn(ctx context.Context, cookie, token string) (bool, error) {
+// Who is as whom the middleware admits a terminal.
+type Who struct{ ID, Name, User string }
+
+// Who finds out as whom a terminal's token is admitted; nil: it is not. An error is a *Trouble.
+func (s *Site) Who(ctx context.Context, cookie, token string) (*Who, error) {
 	address := s.base.JoinPath(pairing.Me).String()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
-		return false, troublef(0, "%s", err)
+		return nil, troublef(0, "%s", err)
 	}
 	request.AddCookie(&http.Cookie{Name: cookie, Value: token})
 	response, content, err := s.do(request)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
-	var me struct{ ID string }
+	who := &Who{}
 	switch {
 	case response.StatusCode == http.StatusUnauthorized:
-		return false, nil
-	case response.StatusCode == http.StatusOK && json.Unmarshal(content, &me) == nil && me.ID != "":
-		return true, nil
+		return nil, nil
+	case response.StatusCode == http.StatusOK && json.Unmarshal(content, who) == nil && who.ID != "":
+		return who, nil
 	}
-	return false, told(address, response)
+	return nil, told(address, response)
 }
 
-// ErrClosed is that the middleware answers 503, as it does to everybody where its list has nobody.
-var ErrClosed error = &Trouble{text: "the middleware answers 503 (its log says why)", Patience: starting}
+// IsClosed reports whether an error is that the middleware answers 503, as it does to everybody where its list has nobody.
+func IsClosed(err error) bool {
+	var trouble *Trouble
+	return errors.As(err, &trouble) && trouble.IsClosed
+}
 
 // Admits reports whether the app can be seen with a terminal's token in that cookie, or, where there is none, in
 // Authorization; without a token, by everybody. An error is a *Trouble.
@@ -186,8 +193,6 @@ func (s *Site) Admits(ctx context.Context, cookie, token string) (bool, error) {
 		return false, err
 	case response.StatusCode == http.StatusUnauthorized && strings.Contains(response.Header.Get("WWW-Authenticate"), `realm="ptlauth"`):
 		return false, nil
-	case response.StatusCode == http.StatusServiceUnavailable:
-		return false, ErrClosed
 	case response.StatusCode >= 500 || response.StatusCode == http.StatusTooManyRequests:
 		return false, told(s.base.String(), response)
 	}
@@ -238,7 +243,10 @@ func told(address string, response *http.Response) error {
 	location := response.Header.Get("Location")
 	switch {
 	case status >= 500 || status == http.StatusTooManyRequests:
-		return troublef(starting, "%s answers %d: Traefik or the middleware is not ready (its log says why)", address, status)
+		return &Trouble{
+			text:     fmt.Sprintf("%s answers %d: Traefik or the middleware is not ready (its log says why)", address, status),
+			IsClosed: status == http.StatusServiceUnavailable, Patience: starting,
+		}
 	case status == http.StatusNotFound:
 		return troublef(starting, "%s answers 404: Traefik has no router for that host yet, or the router has no middleware with pairing.enabled, or what answers is not Traefik (look at the router, and at `url`)", address)
 	case status >= 300 && status < 400 && location != "":
