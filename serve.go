@@ -12,16 +12,12 @@ import (
 	"github.com/getportal/ptlauth/internal/pairing"
 )
 
-// noValues is what a decision's values are appended to, so that each request has its own. A
-// conversion in its place would be another slot, and so would a variable for each that is read.
-var noValues []string
-
 // byCookie is the way of a request where its Cookie line alone decides: what claims an
 // identity is taken out, then the decision about it is found again, or made.
 //
-// What a closure holds is at hand; the interpreter spends a slot on each field of a
-// receiver. That is also why nothing here is a function of its own that every request
-// needs of which the decision is known.
+// What a closure holds is at hand; the interpreter spends a slot on each field of a receiver,
+// on each && and ||, and three on a variable. That is also why nothing here is a function of
+// its own that every request needs of which the decision is known.
 func byCookie(g *gate) http.Handler {
 	next := g.next
 	stripper := g.stripper
@@ -35,28 +31,36 @@ func byCookie(g *gate) http.Handler {
 		// (CVE-2025-12642, CVE-2026-88004). The body is never read here.
 		r.Trailer = nil
 		h := r.Header
-		values := h["Sec-Fetch-Dest"]
-		if h.WriteSubset(fails, harmless) != nil && header.Clean(stripper, h) ||
-			values != nil && asking[values[0]] {
-			serveSlow(g, w, r, rule)
-			return
-		}
-		cookie := h["Cookie"]
-		if len(cookie) == 1 && r.Method == "GET" {
-			known, ok := decisions.Load(cookie[0])
-			if ok {
-				d := known.(*cache.Decision)
-				values = append(noValues, d.Values...)
-				for i, name := range d.Names {
-					h[name] = values[i : i+1 : i+1]
-				}
-				for _, name := range d.Removed {
-					delete(h, name)
-				}
-				r.URL.User = d.User
-				r.Response = d.Mark
-				next.ServeHTTP(w, r)
+		if h.WriteSubset(fails, harmless) != nil {
+			if header.Clean(stripper, h) {
+				serveSlow(g, w, r, rule)
 				return
+			}
+		}
+		values := h["Sec-Fetch-Dest"]
+		if values != nil {
+			if asking[values[0]] {
+				serveSlow(g, w, r, rule)
+				return
+			}
+		}
+		values = h["Cookie"]
+		if len(values) == 1 {
+			if r.Method == "GET" {
+				known, _ := decisions.Load(values[0])
+				d, ok := known.(*cache.Decision)
+				if ok {
+					for i, name := range d.Names {
+						h[name] = []string{d.Values[i]}
+					}
+					for _, name := range d.Removed {
+						delete(h, name)
+					}
+					r.URL.User = d.User
+					r.Response = d.Mark
+					next.ServeHTTP(w, r)
+					return
+				}
 			}
 		}
 		act(g, w, r, decideOrdinary(g, r, rule))
@@ -76,29 +80,40 @@ func byCookieOrOwn(g *gate) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Trailer = nil
 		h := r.Header
+		if h.WriteSubset(fails, harmless) != nil {
+			if header.Clean(stripper, h) {
+				serveFound(g, w, r)
+				return
+			}
+		}
 		values := h["Sec-Fetch-Dest"]
-		if h.WriteSubset(fails, harmless) != nil && header.Clean(stripper, h) ||
-			values != nil && asking[values[0]] ||
-			own[r.URL.Path] { // guard: what was remembered answers no own path
+		if values != nil {
+			if asking[values[0]] {
+				serveFound(g, w, r)
+				return
+			}
+		}
+		if own[r.URL.Path] { // guard: what was remembered answers no own path
 			serveFound(g, w, r)
 			return
 		}
-		cookie := h["Cookie"]
-		if len(cookie) == 1 && r.Method == "GET" {
-			known, ok := decisions.Load(cookie[0])
-			if ok {
-				d := known.(*cache.Decision)
-				values = append(noValues, d.Values...)
-				for i, name := range d.Names {
-					h[name] = values[i : i+1 : i+1]
+		values = h["Cookie"]
+		if len(values) == 1 {
+			if r.Method == "GET" {
+				known, _ := decisions.Load(values[0])
+				d, ok := known.(*cache.Decision)
+				if ok {
+					for i, name := range d.Names {
+						h[name] = []string{d.Values[i]}
+					}
+					for _, name := range d.Removed {
+						delete(h, name)
+					}
+					r.URL.User = d.User
+					r.Response = d.Mark
+					next.ServeHTTP(w, r)
+					return
 				}
-				for _, name := range d.Removed {
-					delete(h, name)
-				}
-				r.URL.User = d.User
-				r.Response = d.Mark
-				next.ServeHTTP(w, r)
-				return
 			}
 		}
 		actFound(g, w, r)
@@ -130,26 +145,30 @@ func byPath(g *gate) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Trailer = nil
 		h := r.Header
+		if h.WriteSubset(fails, harmless) != nil {
+			if header.Clean(stripper, h) || r.Response != nil {
+				serveFound(g, w, r)
+				return
+			}
+		}
 		values := h["Sec-Fetch-Dest"]
-		if h.WriteSubset(fails, harmless) != nil && (header.Clean(stripper, h) || r.Response != nil) ||
-			values != nil && asking[values[0]] {
+		if values != nil && asking[values[0]] {
 			serveFound(g, w, r)
 			return
 		}
-		cookie := h["Cookie"]
+		values = h["Cookie"]
 		key := ""
 		if begins.MatchString(r.URL.Path) {
-			key = keyByRule(rules, token, r, cookie)
-		} else if len(cookie) == 1 {
-			key = cookie[0]
+			key = keyByRule(rules, token, r, values)
+		} else if len(values) == 1 {
+			key = values[0]
 		}
 		if key != "" && r.Method == "GET" {
-			known, ok := decisions.Load(key)
+			known, _ := decisions.Load(key)
+			d, ok := known.(*cache.Decision)
 			if ok {
-				d := known.(*cache.Decision)
-				values = append(noValues, d.Values...)
 				for i, name := range d.Names {
-					h[name] = values[i : i+1 : i+1]
+					h[name] = []string{d.Values[i]}
 				}
 				for _, name := range d.Removed {
 					delete(h, name)
