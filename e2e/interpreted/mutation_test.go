@@ -30,24 +30,33 @@ func TestMutations(t *testing.T) {
 	for _, c := range cases.For(corpustest.Interpreted) {
 		byName[c.Name] = c
 	}
+	judge := func(t *testing.T, name string, loaded *Plugin, log *journal) []string {
+		c := byName[name]
+		if c == nil {
+			return judgeActivity(t, loaded, name)
+		}
+		return corpustest.Problems(c, corpustest.Interpreted, corpustest.InProcess(t, c, building(loaded, log)))
+	}
+	whole, log := loadSource(t, plugin)
+	passes := map[string]bool{}
+	for _, m := range mutations {
+		if passes[m.Case] {
+			continue
+		}
+		if problems := judge(t, m.Case, whole, log); len(problems) > 0 {
+			t.Fatalf("%q fails without a mutation: %q", m.Case, problems)
+		}
+		passes[m.Case] = true
+	}
 	for _, m := range mutations {
 		t.Run(m.Protection, func(t *testing.T) {
-			c := byName[m.Case]
-			judge := func(source *guardtest.Plugin) []string {
-				loaded, log := loadSource(t, source)
-				if c == nil {
-					return judgeActivity(t, loaded, m.Case)
-				}
-				return corpustest.Problems(c, corpustest.Interpreted, corpustest.InProcess(t, c, building(loaded, log)))
-			}
-			if problems := judge(plugin); len(problems) > 0 {
-				t.Fatalf("the case fails without a mutation: %q", problems)
-			}
+			t.Parallel()
 			mutated, err := plugin.Without(m)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if problems := judge(mutated); len(problems) == 0 {
+			loaded, log := loadSource(t, mutated)
+			if problems := judge(t, m.Case, loaded, log); len(problems) == 0 {
 				t.Errorf("without it, %q still passes", m.Case)
 			}
 		})

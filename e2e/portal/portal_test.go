@@ -4,6 +4,7 @@ package portal
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/getportal/ptlauth/e2e/interpreted"
+	"github.com/getportal/ptlauth/e2e/poll"
 )
 
 // phone and tablet are the terminals of these tests; guest is one that is never paired.
@@ -117,6 +119,18 @@ func request(token, target string, edits ...func(*http.Request)) *http.Request {
 	return r
 }
 
+// awaitGood waits until a middleware that has just been made lets a token in: New waits for its servers for a second
+// alone, and a busy machine may need longer.
+func awaitGood(t *testing.T, handler http.Handler, token string) {
+	t.Helper()
+	poll.Until(t, 10*time.Second, func() string {
+		if status := askAs(handler, token); status != http.StatusOK {
+			return fmt.Sprintf("got %d while all is well", status)
+		}
+		return ""
+	})
+}
+
 // serve is the status that a request gets.
 func serve(handler http.Handler, r *http.Request) int {
 	recorder := httptest.NewRecorder()
@@ -128,11 +142,11 @@ func askAs(handler http.Handler, token string) int {
 	return serve(handler, request(token, "http://chat.example.com/"))
 }
 
-// together runs subtests eight at a time, however few processors there are: most of them only wait.
+// together runs subtests five at a time, however few processors there are: most of them only wait.
 func together(t *testing.T, tests map[string]func(t *testing.T)) {
 	t.Helper()
 	var all sync.WaitGroup
-	places := make(chan struct{}, 8)
+	places := make(chan struct{}, 5)
 	for name, test := range tests {
 		all.Go(func() {
 			places <- struct{}{}

@@ -20,12 +20,15 @@ import (
 	"github.com/getportal/ptlauth/e2e/witness"
 )
 
+// patience is how long a busy machine may take for what a middleware does at once: what is asserted is that it does.
+const patience = 20 * time.Second
+
 // quick is the `refresh` of what is tested interpreted: the least one there is.
 const quick = 100 * time.Millisecond
 
 // lookTime is the most that a request may take which looks at a server: that waits for a second, and there is much else
 // to do here at the same time.
-const lookTime = 3 * time.Second
+const lookTime = 4500 * time.Millisecond
 
 // spoiled is a way in which a file is not what it should be.
 type spoiled struct {
@@ -93,23 +96,35 @@ func heal(t *testing.T, path, good string) {
 	}
 }
 
-// wantLines checks that the log tells of a source once when it broke and, if it has, once when it healed.
+// wantLines checks that the log tells of a source once when it broke and, if it has, once when it healed. A busy machine
+// may see one break in two ways, and is told of each once.
 func wantLines(t *testing.T, log func() []string, healed bool) {
 	t.Helper()
-	want := 1
+	const inOrder = "in order again"
 	if healed {
-		want = 2
 		// What is new is in force a moment before the log tells.
-		poll.Until(t, slack, func() string {
-			if len(log()) < want {
+		poll.Until(t, patience, func() string {
+			if lines := log(); len(lines) == 0 || !strings.Contains(lines[len(lines)-1], inOrder) {
 				return "the log does not tell that it has healed"
 			}
 			return ""
 		})
 	}
 	lines := log()
-	if len(lines) != want || strings.Contains(lines[0], "in order again") || healed && !strings.Contains(lines[1], "in order again") {
-		t.Errorf("want %d lines, got %d: %.2000q", want, len(lines), lines)
+	broke := lines
+	if healed {
+		broke = lines[:len(lines)-1]
+	}
+	told := map[string]bool{}
+	for _, line := range broke {
+		_, message, _ := strings.Cut(line, `"message":`)
+		if told[message] || strings.Contains(line, inOrder) {
+			t.Errorf("the log tells more than once: %.2000q", lines)
+		}
+		told[message] = true
+	}
+	if len(broke) == 0 || len(broke) > 2 {
+		t.Errorf("want a line about what broke, got %d: %.2000q", len(broke), lines)
 	}
 }
 
@@ -145,7 +160,7 @@ func TestPortalFiles(t *testing.T) {
 					t.Fatalf("got %d while all is well", status)
 				}
 				test.spoil(t, path, good[kind])
-				poll.Until(t, 2*time.Second, func() string {
+				poll.Until(t, patience, func() string {
 					if status := askAs(handler, token); status != http.StatusOK {
 						t.Errorf("got %d", status)
 					}
@@ -167,7 +182,7 @@ func TestPortalFiles(t *testing.T) {
 					"registry": issuer.SignHS256(t, secret, tablet), "secret": issuer.SignHS256(t, fresh["secret"], phone),
 				}
 				heal(t, path, fresh[kind])
-				poll.Until(t, 2*quick+slack, func() string {
+				poll.Until(t, patience, func() string {
 					if now, before := askAs(handler, tokens[kind]), askAs(handler, token); now != http.StatusOK || before != http.StatusUnauthorized {
 						return fmt.Sprintf("what is healed is not in force: %d, and %d for what was before", now, before)
 					}
@@ -188,7 +203,7 @@ func TestPortalFiles(t *testing.T) {
 				wantLines(t, l.about(path), false)
 
 				heal(t, path, good[kind])
-				poll.Until(t, 2*quick+slack, func() string {
+				poll.Until(t, patience, func() string {
 					if status := askAs(handler, token); status != http.StatusOK {
 						return fmt.Sprintf("healed, and still %d", status)
 					}
@@ -293,15 +308,13 @@ func TestPortalServers(t *testing.T) {
 				server.Up(t, test.answer)
 			}
 			// Of what may end in a while, the pause before the next attempt is as long at the most, but for one request.
-			healing := 3*time.Second + 2*test.shows
+			healing := patience + 2*test.shows
 			tests["a "+name+" server that later "+test.name+" changes nothing"] = func(t *testing.T) {
 				server := source.NewServer(t, source.Answer(kind.before))
 				handler := l.build(t, kind.config(server.URL))
-				if status := askAs(handler, kind.goodBefore); status != http.StatusOK {
-					t.Fatalf("got %d while all is well", status)
-				}
+				awaitGood(t, handler, kind.goodBefore)
 				fall(t, server)
-				slowest := askUntil(t, handler, kind.goodBefore, http.StatusOK, 2*time.Second+test.shows, func() bool {
+				slowest := askUntil(t, handler, kind.goodBefore, http.StatusOK, patience+test.shows, func() bool {
 					return len(l.log.errorsAbout(server.URL)) > 0
 				})
 				slowest = max(slowest, askFor(t, handler, kind.goodBefore, http.StatusOK, 700*time.Millisecond))
@@ -323,7 +336,7 @@ func TestPortalServers(t *testing.T) {
 				server := source.NewServer(t, nil)
 				fall(t, server)
 				handler := l.build(t, kind.config(server.URL))
-				slowest := askUntil(t, handler, kind.goodBefore, http.StatusServiceUnavailable, 2*time.Second+test.shows, func() bool {
+				slowest := askUntil(t, handler, kind.goodBefore, http.StatusServiceUnavailable, patience+test.shows, func() bool {
 					return len(l.log.errorsAbout(server.URL)) > 0
 				})
 				slowest = max(slowest, askFor(t, handler, kind.goodBefore, http.StatusServiceUnavailable, 700*time.Millisecond))
@@ -367,7 +380,7 @@ func askUntil(t *testing.T, handler http.Handler, token string, want int, within
 func askFor(t *testing.T, handler http.Handler, token string, want int, long time.Duration) time.Duration {
 	t.Helper()
 	end := time.Now().Add(long)
-	return askUntil(t, handler, token, want, 2*long+slack, func() bool { return time.Now().After(end) })
+	return askUntil(t, handler, token, want, patience, func() bool { return time.Now().After(end) })
 }
 
 // TestPortalKeySet is about a JWK Set's server that does all right.
@@ -414,7 +427,7 @@ func TestPortalKeySet(t *testing.T) {
 			t.Errorf("the log says %q", lines)
 		}
 		server.Up(t, source.AnswerTagged(issuer.KeySet(second)))
-		poll.Until(t, slack, func() string {
+		poll.Until(t, patience, func() string {
 			if askAs(handler, second.Token(t, phone)) != http.StatusOK || askAs(handler, first.Token(t, phone)) != http.StatusUnauthorized {
 				return "another set is not taken"
 			}

@@ -3,10 +3,11 @@ package program
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"testing"
+
+	"github.com/getportal/ptlauth/e2e/port"
 )
 
 // Need returns the path of a program that the test cannot do without. Where it is missing the test is left out, which
@@ -44,10 +45,9 @@ func Spawn(t *testing.T, listens, program string, args ...string) {
 // UnusedAddr is an address that nobody listens on.
 func UnusedAddr(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	number, err := port.Unused()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close()
-	return listener.Addr().String()
+	return fmt.Sprintf("127.0.0.1:%d", number)
 }

@@ -2,13 +2,14 @@ package traefik
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"path"
 	"path/filepath"
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/getportal/ptlauth/e2e/port"
 )
 
 const module = "github.com/getportal/ptlauth"
@@ -83,13 +84,11 @@ func assignPorts(configuration map[string]any) (map[string]string, error) {
 		entryPoint, _ := value.(map[string]any)
 		address, _ := entryPoint["address"].(string)
 		if host, ok := strings.CutSuffix(address, ":0"); ok {
-			listener, err := net.Listen("tcp", address)
+			number, err := port.Unused()
 			if err != nil {
 				return nil, err
 			}
-			// Open until each entry point has its port, or two might get the same one.
-			defer listener.Close()
-			address = fmt.Sprintf("%s:%d", host, listener.Addr().(*net.TCPAddr).Port)
+			address = fmt.Sprintf("%s:%d", host, number)
 			entryPoint["address"] = address
 		}
 		addresses[name] = address
