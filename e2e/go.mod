@@ -15,6 +15,7 @@ require (
 	github.com/getportal/ptlauth v0.1.0
 	github.com/getportal/ptlauth/cmd v0.0.0
 	github.com/go-jose/go-jose/v4 v4.1.4
+	github.com/go-zookeeper/zk v1.0.4
 	github.com/gofrs/flock v0.13.0
 	github.com/golang-jwt/jwt/v4 v4.5.2
 	github.com/kvtools/valkeyrie v1.0.0

@@ -47,7 +47,7 @@ var digits = regexp.MustCompile(`^[0-9]+$`)
 
 // Read returns the list as Traefik sees it. Nothing of it is to be relied on where the middleware could not read it.
 func (s *Stored) Read() (*List, error) {
-	l, _, err := s.read(context.Background())
+	l, _, _, err := s.read(context.Background())
 	return l, err
 }
 
@@ -57,10 +57,11 @@ func (s *Stored) IsEmpty() bool {
 	return err == nil && !slices.ContainsFunc(l.Terminals, func(t *Terminal) bool { return !t.isNobodys })
 }
 
-func (s *Stored) read(ctx context.Context) (*List, map[string]*entry, error) {
+// read returns the list, what is stored of each by the key's name, and the folders of those who were emptied.
+func (s *Stored) read(ctx context.Context) (*List, map[string]*entry, []string, error) {
 	pairs, err := s.Store.List(ctx, s.Middlewares)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	entries := map[string]*entry{} // by the key's name of the terminal
 	isThere := false
@@ -74,20 +75,29 @@ func (s *Stored) read(ctx context.Context) (*List, map[string]*entry, error) {
 			continue
 		}
 		if err := s.note(entries, key, parts, pairs[key]); err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
 	}
 	if !isThere {
-		return nil, nil, fmt.Errorf("%w %s with options of %s below %s: put its other options there first", ErrNowhere, s.Name, s.Plugin, strings.TrimSuffix(s.Middlewares, "/"))
+		return nil, nil, nil, fmt.Errorf("%w %s with options of %s below %s: put its other options there first", ErrNowhere, s.Name, s.Plugin, strings.TrimSuffix(s.Middlewares, "/"))
 	}
 	if err := told(entries); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	l := &List{}
+	var emptied []string
+	_, isEmptying := s.Store.(store.Sweeper)
 	for _, name := range slices.Sorted(maps.Keys(entries)) {
+		if folder := entries[name].emptied(); isEmptying && folder != "" {
+			emptied = append(emptied, folder)
+			if folder == entries[name].folder {
+				delete(entries, name)
+				continue
+			}
+		}
 		l.Terminals = append(l.Terminals, entries[name].terminal(name))
 	}
-	return l, entries, nil
+	return l, entries, emptied, nil
 }
 
 // parts are a key's, below a prefix, as Traefik splits it: what is empty between slashes is nothing.
@@ -138,6 +148,30 @@ func told(entries map[string]*entry) error {
 }
 
 func (e *entry) value(member string) string { return strings.TrimSpace(e.values[e.keys[member]]) }
+
+// emptied is the folder in which nothing has a value any more: the entry's own, or that of its codes; empty: neither.
+func (e *entry) emptied() string {
+	isEmpty := func(prefix string) bool {
+		keys := 0
+		for key, value := range e.values {
+			if !strings.HasPrefix(key, prefix) && key != strings.TrimSuffix(prefix, "/") {
+				continue
+			}
+			if keys++; strings.TrimSpace(value) != "" {
+				return false
+			}
+		}
+		return keys > 0
+	}
+	codes := e.keys["pairing/ends"]
+	switch {
+	case isEmpty(e.folder):
+		return e.folder
+	case codes != "" && isEmpty(codes[:len(codes)-len("ends")]):
+		return codes[:len(codes)-len("ends")]
+	}
+	return ""
+}
 
 func (e *entry) terminal(name string) *Terminal {
 	t := &Terminal{}
@@ -200,7 +234,7 @@ func (s *Stored) Change(ctx context.Context, change func(*List) error) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for {
-		l, entries, err := s.read(ctx)
+		l, entries, emptied, err := s.read(ctx)
 		if err != nil {
 			return err
 		}
@@ -210,6 +244,9 @@ func (s *Stored) Change(ctx context.Context, change func(*List) error) error {
 		changes, err := s.changes(l, entries)
 		if err != nil || len(changes) == 0 {
 			return err
+		}
+		if sweeper, isEmptying := s.Store.(store.Sweeper); isEmptying && len(emptied) > 0 {
+			sweeper.Sweep(ctx, emptied)
 		}
 		isDone, err := s.Store.Commit(ctx, changes)
 		if err != nil {
@@ -307,7 +344,7 @@ func (e *entry) become(was, wanted map[string]string) []store.Change {
 		}
 		changes = append(changes, c)
 	}
-	return append(changes, e.rest(false)...)
+	return e.own(append(changes, e.rest(false)...))
 }
 
 // removed takes out all keys of an entry. It may have got no member meanwhile, so that no part of it stays.
@@ -321,6 +358,14 @@ func (e *entry) removed() []store.Change {
 			c.Was = &value
 		}
 		changes = append(changes, c)
+	}
+	return e.own(changes)
+}
+
+// own says of changes that they are an entry's.
+func (e *entry) own(changes []store.Change) []store.Change {
+	for i := range changes {
+		changes[i].Of = e.folder
 	}
 	return changes
 }

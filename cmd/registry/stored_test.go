@@ -1,10 +1,12 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
+	"io"
 	"maps"
 	"net"
 	"net/http/httptest"
@@ -16,6 +18,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/go-zookeeper/zk"
 
 	"github.com/getportal/ptlauth/cmd/store"
 )
@@ -54,18 +58,86 @@ func stores(t *testing.T) map[string]string {
 	}
 	all := map[string]string{}
 	redis, etcd, peer := free(), free(), free()
-	host, port, _ := net.SplitHostPort(redis)
-	if begin(redis, "redis-server", "--bind", host, "--port", port, "--save", "", "--dir", t.TempDir(), "--user", "ptl", "on", ">p/w", "~*", "&*", "+@all") {
+	host, redisPort, _ := net.SplitHostPort(redis)
+	if begin(redis, "redis-server", "--bind", host, "--port", redisPort, "--save", "", "--dir", t.TempDir(), "--user", "ptl", "on", ">p/w", "~*", "&*", "+@all") {
 		all["Redis"] = "redis://ptl:p%2Fw@" + redis + "/3"
 	}
 	if begin(etcd, "etcd", "--data-dir", t.TempDir(), "--listen-client-urls", "http://"+etcd, "--advertise-client-urls", "http://"+etcd,
 		"--listen-peer-urls", "http://"+peer, "--initial-advertise-peer-urls", "http://"+peer, "--initial-cluster", "default=http://"+peer, "--unsafe-no-fsync") {
 		all["etcd"] = "etcd://" + etcd
 	}
+	// Consul is no Debian package: without it no test fails.
+	if path, err := exec.LookPath(cmp.Or(os.Getenv("PTLAUTH_CONSUL"), "consul")); err == nil {
+		listens := free()
+		dir := t.TempDir()
+		config := fmt.Sprintf(`{"server": true, "bootstrap_expect": 1, "bind_addr": "127.0.0.1", "client_addr": "127.0.0.1", "data_dir": %q, "node_name": "one",
+			"ports": {"http": %s, "server": %s, "serf_lan": %s, "serf_wan": %s, "dns": -1, "grpc": -1, "grpc_tls": -1}, "connect": {"enabled": false},
+			"acl": {"enabled": true, "default_policy": "deny", "tokens": {"initial_management": %q, "agent": %[6]q}}, "limits": {"http_max_conns_per_client": 2000}}`,
+			dir, port(listens), port(free()), port(free()), port(free()), consulToken)
+		if err := os.WriteFile(dir+".json", []byte(config), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if begin(listens, path, "agent", "-config-file", dir+".json") {
+			all["Consul"] = "consul://:" + consulToken + "@" + listens
+			await(t, all["Consul"])
+		}
+	}
+	const jar = "/usr/share/java/zookeeper.jar" // Debian's libzookeeper-java
+	if _, err := os.Stat(jar); err != nil && os.Getenv("PTLAUTH_NO_SKIP") == "" {
+		t.Logf("%s is not installed", jar)
+	} else if zookeeper := free(); begin(zookeeper, "java", "-XX:TieredStopAtLevel=1", "-Xmx128m", "-Dzookeeper.admin.enableServer=false", "-Dzookeeper.forceSync=no",
+		"-cp", jar, "org.apache.zookeeper.server.ZooKeeperServerMain", port(zookeeper), t.TempDir()) {
+		all["ZooKeeper"] = "zookeeper://" + zookeeper
+		awaitZooKeeper(t, zookeeper)
+	}
 	if len(all) == 0 {
 		t.Skip("there is no store")
 	}
 	return all
+}
+
+const consulToken = "0b9c3a51-5c3e-4b58-9d63-2e1c1f0b7a11"
+
+func port(address string) string { return address[strings.LastIndex(address, ":")+1:] }
+
+// await waits until a store answers.
+func await(t *testing.T, address string) {
+	t.Helper()
+	a, err := store.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 600 {
+		s, openErr := store.Open(a)
+		if openErr == nil {
+			_, openErr = s.List(t.Context(), "none/")
+			s.Close()
+		}
+		if err = openErr; err == nil {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Fatal(err)
+}
+
+// awaitZooKeeper waits until one that listens serves too.
+func awaitZooKeeper(t *testing.T, address string) {
+	t.Helper()
+	said := []byte(nil)
+	for range 200 {
+		if conn, err := net.Dial("tcp", address); err == nil {
+			_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
+			_, _ = conn.Write([]byte("srvr"))
+			said, _ = io.ReadAll(conn)
+			conn.Close()
+			if strings.Contains(string(said), "Mode:") {
+				return
+			}
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Fatalf("ZooKeeper says %q", said)
 }
 
 // opened is a list below a root key of its own, with these keys of the middleware's options.
@@ -99,6 +171,9 @@ func kept(t *testing.T, l *Stored) string {
 	}
 	var lines []string
 	for _, key := range slices.Sorted(maps.Keys(pairs)) {
+		if _, isEmptying := l.Store.(store.Sweeper); isEmptying && strings.TrimSpace(pairs[key]) == "" {
+			continue
+		}
 		lines = append(lines, strings.TrimPrefix(key, folder)+"="+pairs[key])
 	}
 	return strings.Join(lines, " ")
@@ -241,6 +316,63 @@ func atOnce(t *testing.T, address string) {
 	all.Wait()
 	if want := fmt.Sprintf("paired/a1/name=%d paired/a1/user=ann", count); kept(t, l) != want {
 		t.Errorf("the store has %s, want %s", kept(t, l), want)
+	}
+}
+
+// TestSwept: what is taken out of ZooKeeper is emptied, and deleted when no Traefik can be reading any more.
+func TestSwept(t *testing.T) {
+	address := stores(t)["ZooKeeper"]
+	if address == "" {
+		t.Skip("there is no ZooKeeper")
+	}
+	was := store.Rest
+	t.Cleanup(func() { store.Rest = was })
+	conn, _, err := zk.Connect([]string{strings.TrimPrefix(address, "zookeeper://")}, 10*time.Second, zk.WithLogInfo(false))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(conn.Close)
+	for i, test := range []struct {
+		name     string
+		rest     time.Duration
+		byOthers bool
+		left     string
+	}{
+		{"it was changed a moment ago", time.Hour, false, "paired/a1/name paired/a1/user paired/b1/name"},
+		{"nobody has changed anything for long", 0, false, "paired/b1/name"},
+		{"somebody else has made Traefik read", 0, true, "paired/a1/name paired/a1/user paired/b1/name"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			store.Rest = test.rest
+			root := fmt.Sprintf("swept%d", i)
+			l := opened(t, address, root, map[string]string{"secretFile": "/x", "terminals/paired/a1/name": "x", "terminals/paired/a1/user": "ann", "terminals/paired/b1/name": "y"})
+			if err := l.Change(t.Context(), func(list *List) error { list.Remove("a1"); return nil }); err != nil {
+				t.Fatal(err)
+			}
+			if list, err := l.Read(); err != nil || len(list.Terminals) != 1 {
+				t.Fatal(list, err)
+			}
+			if test.byOthers {
+				if _, err := conn.Create("/"+root+"/tcp", nil, 0, zk.WorldACL(zk.PermAll)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := l.Change(t.Context(), func(list *List) error { list.Find("b1").SetName("z"); return nil }); err != nil {
+				t.Fatal(err)
+			}
+			folder := l.Middlewares + "auth/plugin/ptlauth/terminals/"
+			pairs, err := l.Store.List(t.Context(), folder)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var left []string
+			for _, key := range slices.Sorted(maps.Keys(pairs)) {
+				left = append(left, strings.TrimPrefix(key, folder))
+			}
+			if got := strings.Join(left, " "); got != test.left || kept(t, l) != "paired/b1/name=z" {
+				t.Errorf("left are %s, want %s; with a value %s", got, test.left, kept(t, l))
+			}
+		})
 	}
 }
 

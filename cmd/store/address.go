@@ -1,8 +1,9 @@
-// Package store reads and writes the keys of Redis and etcd, where Traefik's providers read their configuration. It speaks
-// to each with its own client, because valkeyrie, with which Traefik reads, changes one key at a time.
+// Package store reads and writes the keys of Redis, etcd, Consul and ZooKeeper, where Traefik's providers read their
+// configuration. It speaks to each with its own client, because valkeyrie, with which Traefik reads, changes one key at a time.
 package store
 
 import (
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -16,10 +17,11 @@ import (
 
 // Address says where a store is, and as whom to ask there.
 type Address struct {
-	Engine         string   // redis or etcd
-	Hosts          []string // each with its port
-	User, Password string
+	Engine         string      // redis, etcd, consul or zookeeper
+	Hosts          []string    // each with its port
+	User, Password string      // of Consul the password alone: its ACL token
 	Database       int         // Redis' number
+	Namespace      string      // Consul's
 	Root           string      // Traefik's rootKey
 	TLS            *tls.Config // nil: without
 }
@@ -31,10 +33,12 @@ var engines = map[string]struct {
 }{
 	"redis": {"redis", "6379", false}, "rediss": {"redis", "6379", true},
 	"etcd": {"etcd", "2379", false}, "etcds": {"etcd", "2379", true},
+	"consul": {"consul", "8500", false}, "consuls": {"consul", "8501", true},
+	"zookeeper": {"zookeeper", "2181", false}, // Traefik's provider knows no TLS
 }
 
 // usual is how an address is written.
-const usual = "write redis://HOST, rediss:// with TLS, etcd:// or etcds://, as in redis://USER:PASSWORD@HOST:6379/0?rootKey=traefik"
+const usual = "write redis://HOST, etcd://, consul:// or zookeeper://, with TLS rediss://, etcds:// or consuls://, as in redis://USER:PASSWORD@HOST:6379/0?rootKey=traefik"
 
 // Is reports whether a registry is in a store, and not in a file.
 func Is(registry string) bool { return strings.Contains(registry, "://") }
@@ -69,6 +73,12 @@ func Parse(text string) (*Address, error) {
 	if err := a.readPath(strings.Trim(path, "/")); err != nil {
 		return nil, err
 	}
+	if a.Engine == "consul" {
+		if a.User != "" {
+			return nil, errors.New("the registry's address has a user, and Consul has tokens: write consul://:TOKEN@HOST")
+		}
+		a.Password = cmp.Or(a.Password, os.Getenv("CONSUL_HTTP_TOKEN"))
+	}
 	return a, a.readQuery(values, kind.encrypted)
 }
 
@@ -80,8 +90,8 @@ func cut(rest string) (authority, path, query string) {
 
 func (a *Address) readPath(path string) error {
 	switch {
-	case a.Engine == "redis" && len(a.Hosts) > 1:
-		return errors.New("the registry's address has several hosts, and Traefik's Redis provider takes one: write the one that Traefik has")
+	case (a.Engine == "redis" || a.Engine == "consul") && len(a.Hosts) > 1:
+		return fmt.Errorf("the registry's address has several hosts, and Traefik's provider for %s takes one: write the one that Traefik has", a.Engine)
 	case path == "":
 		return nil
 	case a.Engine != "redis":
@@ -99,8 +109,13 @@ func (a *Address) readQuery(values url.Values, encrypted bool) error {
 	for name := range values {
 		switch name {
 		case "rootKey", "ca", "cert", "key":
+		case "namespace":
+			if a.Engine != "consul" {
+				return errors.New("the registry's address has a namespace, and only Consul has those")
+			}
+			a.Namespace = values.Get(name)
 		default:
-			return fmt.Errorf("the registry's address has `%s`, and knows rootKey, ca, cert and key", name)
+			return fmt.Errorf("the registry's address has `%s`, and knows rootKey, ca, cert, key and, for Consul, namespace", name)
 		}
 	}
 	if values.Has("rootKey") {
@@ -111,7 +126,7 @@ func (a *Address) readQuery(values url.Values, encrypted bool) error {
 	}
 	if !encrypted {
 		if values.Has("ca") || values.Has("cert") || values.Has("key") {
-			return errors.New("the registry's address has a certificate, and goes without TLS: write rediss:// or etcds://")
+			return errors.New("the registry's address has a certificate, and goes without TLS: write rediss://, etcds:// or consuls:// (Traefik's provider for ZooKeeper knows none)")
 		}
 		return nil
 	}

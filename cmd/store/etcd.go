@@ -50,7 +50,14 @@ func (s *etcdStore) List(ctx context.Context, prefix string) (map[string]string,
 	return pairs, nil
 }
 
+// etcdOperations is how many operations etcd takes in one transaction, where nobody has said --max-txn-ops.
+const etcdOperations = 128
+
 func (s *etcdStore) Commit(ctx context.Context, changes []Change) (bool, error) {
+	return inParts(changes, etcdOperations, func(part []Change) (bool, error) { return s.commit(ctx, part) })
+}
+
+func (s *etcdStore) commit(ctx context.Context, changes []Change) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	var conditions []etcd.Cmp
@@ -62,9 +69,9 @@ func (s *etcdStore) Commit(ctx context.Context, changes []Change) (bool, error) 
 			conditions = append(conditions, etcd.Compare(etcd.Value(c.Key), "=", *c.Was))
 		}
 		switch {
-		case same(c.Was, c.Is):
-		case c.Is == nil:
+		case c.Is == nil && c.Was != nil:
 			writes = append(writes, etcd.OpDelete(c.Key))
+		case same(c.Was, c.Is):
 		default:
 			writes = append(writes, etcd.OpPut(c.Key, *c.Is))
 		}

@@ -75,7 +75,7 @@ func (s *site) letIn(t *testing.T, args ...string) (string, error) {
 	}
 	used, err := i.next()
 	if waited := i.command.Wait(); err != nil || waited != nil || used.State != "used" || used.ID != i.id {
-		return "", fmt.Errorf("ptl says %+v, and ends with %v, %v: %s", used, err, waited, i.notes.String())
+		return "", fmt.Errorf("ptl says %+v, and ends with %v, %v: %s", used, err, waited, i.notes.String()) //nolint:errorlint // either may be nil
 	}
 	return person.Cookie(s.proxy.URL("web"), "authorization"), nil
 }
