@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 
@@ -112,7 +113,17 @@ func (s *redisStore) Commit(ctx context.Context, changes []Change) (bool, error)
 	if errors.Is(err, errChanged) || errors.Is(err, redis.TxFailedErr) {
 		return false, nil
 	}
+	if err == nil {
+		s.announce(ctx, changes[0].Key)
+	}
 	return err == nil, failed(s.address, "written", err)
+}
+
+// announce tells every Traefik of a change, as Redis does by itself as long as notify-keyspace-events is on. Traefik switches
+// that on when it starts, and no more: after a restart of Redis, or where Redis was started later, no Traefik would hear that a
+// device was taken out. Who may not publish has done what can be done.
+func (s *redisStore) announce(ctx context.Context, key string) {
+	s.client.Publish(ctx, fmt.Sprintf("__keyspace@%d__:%s", s.address.Database, key), "set")
 }
 
 // same compares values; an empty one is none for Traefik, and for us.

@@ -5,6 +5,7 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
@@ -17,6 +18,7 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+	"github.com/golang-jwt/jwt/v4"
 
 	"github.com/getportal/ptlauth/e2e/issuer"
 	"github.com/getportal/ptlauth/e2e/poll"
@@ -49,7 +51,7 @@ type cluster struct {
 	balancer *program.Process
 	entry    string // HAProxy's address
 	env      []string
-	folder   string // with ptl.yml
+	site     string // the folder with ptl.yml
 	client   *http.Client
 	lasts    func(func()) // calls that when the whole test ends
 	gone     *gone
@@ -61,7 +63,19 @@ type device struct{ id, user, token string }
 func (c *cluster) device(t *testing.T, name string) device {
 	t.Helper()
 	id := strings.ReplaceAll(name, " ", "") + "x"
-	return device{id: id, user: name + "'s user", token: issuer.SignHS256(t, c.secret, id)}
+	return device{id: id, user: name + "'s user", token: c.token(t, id, nil)}
+}
+
+// token is a terminal's, made an hour ago, with further claims.
+func (c *cluster) token(t *testing.T, id string, more jwt.MapClaims) string {
+	t.Helper()
+	claims := jwt.MapClaims{"sub": id, "iat": time.Now().Add(-time.Hour).Unix()}
+	maps.Copy(claims, more)
+	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString([]byte(c.secret))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
 }
 
 func (d device) keys() []string { return []string{paired + d.id + "/name", paired + d.id + "/user"} }
@@ -70,13 +84,18 @@ func (d device) pairs() []string {
 	return []string{paired + d.id + "/name", "Name of " + d.id, paired + d.id + "/user", d.user}
 }
 
+func newClient(t *testing.T) *http.Client {
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 50}, Timeout: 20 * time.Second}
+	t.Cleanup(client.CloseIdleConnections)
+	return client
+}
+
 func newCluster(t *testing.T, s *store, env []string) *cluster {
 	t.Helper()
-	c := &cluster{store: s, env: env, app: newApp(t), secret: issuer.NewSecret(), folder: t.TempDir(), lasts: t.Cleanup,
-		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 50}, Timeout: 20 * time.Second}}
-	t.Cleanup(c.client.CloseIdleConnections)
-	haproxy := program.Need(t, "haproxy", "haproxy")
-	s.begins(t)
+	c := &cluster{store: s, env: env, app: newApp(t), secret: issuer.NewSecret(), site: t.TempDir(), lasts: t.Cleanup, client: newClient(t)}
+	program.Need(t, "haproxy", "haproxy")
+	s.whole = t
+	s.begins()
 	s.change(t, nil, c.configuration(t)...)
 	c.proxies, c.options = make([]*traefik.Traefik, len(names)), make([]traefik.Options, len(names))
 	for i := range names {
@@ -86,13 +105,9 @@ func newCluster(t *testing.T, s *store, env []string) *cluster {
 			`{entryPoints: {web: {address: %q, forwardedHeaders: {trustedIPs: [127.0.0.1/32]}, http: {middlewares: [auth@%s]}}}, providers: {providersThrottleDuration: 2s, %s}}`,
 			c.addrs[i], strings.ToLower(s.name), s.static(c.links[i].addr))}
 	}
-	c.atOnce(func(i int) { c.begin(t, i) })
-	if t.Failed() {
-		t.FailNow()
-	}
-	c.balance(t, haproxy)
+	c.beginAll(t)
 	content := fmt.Sprintf("url: http://%s\nregistry: %s\nmiddleware: auth\nsecretFile: %s\n", c.entry, s.url, source.Named(t, "secret", c.secret))
-	if err := os.WriteFile(filepath.Join(c.folder, "ptl.yml"), []byte(content), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(c.site, "ptl.yml"), []byte(content), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	c.gone = c.watchGone(t)
@@ -199,7 +214,7 @@ func (c *cluster) atOnce(do func(i int)) {
 // ptl returns what it says, and whether it ended well.
 func (c *cluster) ptl(t *testing.T, args ...string) (string, error) {
 	command := exec.CommandContext(t.Context(), "sh", append([]string{"-c", `exec ptl "$@"`, "sh"}, args...)...)
-	command.Dir, command.Env = c.folder, c.env
+	command.Dir, command.Env = c.site, c.env
 	out, err := command.CombinedOutput()
 	return string(out), err
 }

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"os"
@@ -22,14 +23,21 @@ type store struct {
 	// static leads a Traefik to it at an address, and url ptl.
 	static func(addr string) string
 	url    string
-	// root is what begins the keys of Traefik's provider.
+	// mutes has it tell nobody of changes; nil: it cannot.
+	mutes func(t *testing.T)
+	// isDeafAfterLoss: a Traefik that runs hears of nothing once the store has lost what it told it, until it is restarted.
+	isDeafAfterLoss bool
+
 	process *program.Process
+	whole   *testing.T // at whose end it ends
 	folder  string
 }
 
 func run(t *testing.T, input, name string, args ...string) string {
 	t.Helper()
-	command := exec.CommandContext(t.Context(), name, args...)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	command := exec.CommandContext(ctx, name, args...)
 	command.Env = append(os.Environ(), "ETCDCTL_API=3")
 	command.Stdin = strings.NewReader(input)
 	out, err := command.Output()
@@ -50,7 +58,12 @@ func newRedis(t *testing.T) *store {
 	s := &store{name: "Redis", addr: addr, folder: t.TempDir(), url: "redis://" + addr,
 		static: func(addr string) string { return "redis: {endpoints: ['" + addr + "']}" }}
 	s.start = func(t *testing.T, folder string) *program.Process {
-		return program.Start(t, nil, addr, server, "--bind", host, "--port", port, "--dir", folder, "--appendonly", "yes", "--appendfsync", "always", "--save", "")
+		return program.Start(t, nil, addr, server, "--bind", host, "--port", port, "--dir", folder, "--appendonly", "yes", "--appendfsync", "always", "--save", "",
+			"--notify-keyspace-events", "KEA")
+	}
+	s.mutes = func(t *testing.T) {
+		t.Helper()
+		run(t, "", client, "-e", "-h", host, "-p", port, "CONFIG", "SET", "notify-keyspace-events", "")
 	}
 	s.change = func(t *testing.T, deleted []string, put ...string) {
 		t.Helper()
@@ -71,7 +84,7 @@ func newRedis(t *testing.T) *store {
 func newEtcd(t *testing.T) *store {
 	server, client := program.Need(t, "etcd", "etcd-server"), program.Need(t, "etcdctl", "etcd-client")
 	addr, peer := program.UnusedAddr(t), "http://"+program.UnusedAddr(t)
-	s := &store{name: "etcd", addr: addr, folder: t.TempDir(), url: "etcd://" + addr,
+	s := &store{name: "etcd", addr: addr, folder: t.TempDir(), url: "etcd://" + addr, isDeafAfterLoss: true,
 		static: func(addr string) string { return "etcd: {endpoints: ['" + addr + "']}" }}
 	s.start = func(t *testing.T, folder string) *program.Process {
 		return program.Start(t, nil, addr, server, "--data-dir", folder, "--listen-client-urls", "http://"+addr, "--advertise-client-urls", "http://"+addr,
@@ -93,7 +106,14 @@ func newEtcd(t *testing.T) *store {
 }
 
 // begins starts it with what it has kept.
-func (s *store) begins(t *testing.T) {
+func (s *store) begins() { s.process = s.start(s.whole, s.folder) }
+
+// keeps has it keep its data in another folder from its next start on, which lives as long as the store.
+func (s *store) keeps(t *testing.T, folder string) {
 	t.Helper()
-	s.process = s.start(t, s.folder)
+	own := s.whole.TempDir()
+	if err := os.CopyFS(own, os.DirFS(folder)); err != nil {
+		t.Fatal(err)
+	}
+	s.folder = own
 }
