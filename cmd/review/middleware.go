@@ -30,6 +30,11 @@ type middleware struct {
 
 func (m *middleware) String() string { return m.name + "@" + m.provider }
 
+// isShadow reports whether it lets everything through.
+func (m *middleware) isShadow() bool {
+	return m.options != nil && option.Open(&option.Report{}, "", m.options).Bool("shadow", false)
+}
+
 // conf is a plugin's configuration, as Traefik's decoders know it.
 type conf map[string]any
 

@@ -563,6 +563,76 @@ services:
       traefik.http.services.same.loadbalancer.server.port: "3000"
       traefik.http.services.metrics.loadbalancer.server.port: "9090"
 ` + inFile + paired, ""},
+	{"shadow mode on both sides of what decides, in a chain too, and without", `== dynamic.yml
+http:
+  routers:
+    app:
+      rule: Host("app.example.com")
+      middlewares: [shadow, forward-auth, shadow]
+      service: app
+    chained:
+      rule: Host("chained.example.com")
+      middlewares: [auth]
+      service: app
+    alone: # shadow
+      rule: Host("alone.example.com")
+      middlewares: [shadow]
+      service: alone
+    beside: # shadow
+      rule: Host("beside.example.com")
+      middlewares: [shadow, shadow, forward-auth]
+      service: beside
+    behind: # shadow
+      rule: Host("behind.example.com")
+      middlewares: [forward-auth, shadow]
+      service: behind
+    elsewhere:
+      rule: Host("elsewhere.example.com")
+      middlewares: [shadow, forward-auth@docker, shadow]
+      service: app
+  services:
+    app: {loadBalancer: {servers: [{url: "http://app"}]}}
+    alone: {loadBalancer: {servers: [{url: "http://alone"}]}}
+    beside: {loadBalancer: {servers: [{url: "http://beside"}]}}
+    behind: {loadBalancer: {servers: [{url: "http://behind"}]}}
+  middlewares:
+    auth: {chain: {middlewares: [shadow, forward-auth, shadow]}}
+    forward-auth: {forwardAuth: {address: "http://auth"}}
+    shadow:
+      plugin:
+        ptlauth:
+          shadow: true
+          secretFile: /run/secrets/ptlauth/secret
+` + paired, "on both sides of a middleware that decides"},
+	{"a router past the shadow of another", `== dynamic.yml
+http:
+  routers:
+    app: # shadow, unguarded-router
+      rule: Host("app.example.com")
+      middlewares: [shadow]
+      service: app
+    open: # unguarded-router
+      rule: Host("open.example.com")
+      service: app
+    closed:
+      rule: Host("closed.example.com")
+      middlewares: [auth]
+      service: app
+  services:
+    app: {loadBalancer: {servers: [{url: "http://app"}]}}
+  middlewares:
+    shadow:
+      plugin:
+        ptlauth:
+          shadow: true
+          secretFile: /run/secrets/ptlauth/secret
+          terminals: {file: /etc/ptlauth/terminals.json}
+    auth:
+      plugin:
+        ptlauth:
+          secretFile: /run/secrets/ptlauth/secret
+          terminals: {file: /etc/ptlauth/terminals.json}
+`, ""},
 	{"routers that only lead to HTTPS", `== compose.yml
 services:
   traefik:

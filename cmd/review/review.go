@@ -57,6 +57,7 @@ var Unwise = []struct{ Kind, About string }{
 	{"kept-token", "a log or a trace keeps headers that hold tokens"},
 	{"claimed-user", "the access log or a metric names whoever a client says it is"},
 	{"unguarded-router", "a router leads to the same app as another one, without the middleware"},
+	{"shadow", "a middleware in shadow mode protects nothing, and a router does not name it on both sides of one that decides"},
 	{"published-port", "an app behind the middleware can be reached past Traefik"},
 	{"single-file", "a file is mounted alone, so that Traefik goes on seeing the old one when it is replaced"},
 	{NamedFile, "a file that ptl.yml names is missing on this machine, or not as it should be"},
@@ -160,6 +161,7 @@ func (r *review) judge() {
 		r.judgeStatic(s)
 	}
 	r.judgeRouters()
+	r.judgeShadows()
 	r.judgeNames()
 	r.judgeServices()
 	r.judgeMounts()

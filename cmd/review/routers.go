@@ -2,6 +2,7 @@ package review
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -29,7 +30,7 @@ func (r *review) guards(names []string, depth int) answer {
 		switch {
 		case found == nil:
 			best = max(best, maybe)
-		case found.lines != nil:
+		case found.lines != nil && !found.isShadow():
 			best = yes
 		case depth < 10:
 			best = max(best, r.guards(found.chain, depth+1))
@@ -123,6 +124,41 @@ func (r *review) judgeRouters() {
 			continue
 		}
 		r.add(one.place, "unguarded-router", one.name, fmt.Sprintf("leads to the same app as %s (%s:%d), without the middleware, so that whoever takes this way can name himself anybody: name it here too", other.name, other.file, other.line))
+	}
+}
+
+// judgeShadows finds routers on whose way a middleware in shadow mode has nothing to compare with: it is named once, or
+// nothing stands between its first mention and its last.
+func (r *review) judgeShadows() {
+	for _, one := range r.routers {
+		var met []*middleware // nil: in none of the files that were read
+		r.meets(&met, r.way(one), 0)
+		for i, m := range met {
+			if m == nil || !m.isShadow() || slices.Contains(met[:i], m) {
+				continue
+			}
+			isBetween := false
+			for last := range met {
+				if met[last] == m {
+					isBetween = slices.ContainsFunc(met[i:last], func(other *middleware) bool { return other != m })
+				}
+			}
+			if !isBetween {
+				r.add(one.place, "shadow", one.name, m.String()+" is in shadow mode and protects nothing, and the router does not name it on both sides of a middleware that decides: write middlewares: [shadow, forward-auth, shadow], or take out the option shadow")
+			}
+		}
+	}
+}
+
+// meets appends the middlewares that those names stand for, in their order, with those of which chains are made.
+func (r *review) meets(met *[]*middleware, names []string, depth int) {
+	for _, name := range names {
+		found := r.find(name)
+		if found != nil && len(found.chain) > 0 && depth < 10 {
+			r.meets(met, found.chain, depth+1)
+			continue
+		}
+		*met = append(*met, found)
 	}
 }
 

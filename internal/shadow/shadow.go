@@ -216,16 +216,19 @@ func End(record *Record, r *http.Request) {
 func differ(record *Record, kind int, host, text string) {
 	w := record.mention.watch
 	count(w, kind)
-	subject := host + "\n" + text
-	w.mutex.Lock()
-	isNew := len(w.told) < maxLines && !w.told[subject]
-	if isNew {
-		w.told[subject] = true
-	}
-	w.mutex.Unlock()
-	if isNew {
+	if isNew(w, host+"\n"+text) {
 		journal.Error(fmt.Sprintf("%s shadow: %s%.500s", w.name, record.line, text))
 	}
+}
+
+func isNew(w *Watch, subject string) bool {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	if len(w.told) >= maxLines || w.told[subject] {
+		return false
+	}
+	w.told[subject] = true
+	return true
 }
 
 // count counts, and has all counts told at the end of an interval that begins with the first.
@@ -253,13 +256,18 @@ func tell(w *Watch) {
 			journal.Error(w.name + " shadow: the counts could not be told: please report this as a bug of ptlauth")
 		}
 	}()
+	c := take(w)
+	differed := c[onlyOther] + c[onlyOurs] + c[otherUser] + c[otherHeaders] + c[ownPath]
+	journal.Error(fmt.Sprintf(countsLine, w.name, c[agreedIn]+c[agreedOut], c[agreedIn], c[agreedOut], differed,
+		c[onlyOther], c[onlyOurs], c[otherUser], c[otherHeaders], c[ownPath], c[brokenOff], c[undecided]))
+}
+
+func take(w *Watch) []int {
 	w.mutex.Lock()
+	defer w.mutex.Unlock()
 	c := w.counts
 	w.counts = make([]int, kinds)
 	w.told = map[string]bool{}
 	w.isSet = false
-	w.mutex.Unlock()
-	differed := c[onlyOther] + c[onlyOurs] + c[otherUser] + c[otherHeaders] + c[ownPath]
-	journal.Error(fmt.Sprintf(countsLine, w.name, c[agreedIn]+c[agreedOut], c[agreedIn], c[agreedOut], differed,
-		c[onlyOther], c[onlyOurs], c[otherUser], c[otherHeaders], c[ownPath], c[brokenOff], c[undecided]))
+	return c
 }

@@ -1,0 +1,153 @@
+package docs
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/getportal/ptlauth/e2e/issuer"
+	"github.com/getportal/ptlauth/e2e/poll"
+	"github.com/getportal/ptlauth/e2e/source"
+	"github.com/getportal/ptlauth/e2e/traefik"
+	"github.com/getportal/ptlauth/e2e/traefik/traefiktest"
+	"github.com/getportal/ptlauth/e2e/visitor"
+	"github.com/getportal/ptlauth/internal/guardtest"
+)
+
+// TestShadowDay looks on for a day, switches and goes back, as docs/install.md says, while somebody asks all the time. The day
+// is short: what is a minute in the plugin is two seconds here.
+func TestShadowDay(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts Traefik")
+	}
+	examples, told := readmeExample(t, dayInShadow), readmeExample(t, shadowLines)[0]
+	secret := issuer.NewSecret()
+	paired, other := issuer.SignHS256(t, secret, "k7p2x9"), issuer.SignHS256(t, secret, "zzz999")
+	// A ForwardAuth that lets in whoever has a token, as one may that knows of no list.
+	verify := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id := map[string]string{"authorization=" + paired: "k7p2x9", "authorization=" + other: "zzz999"}[r.Header.Get("Cookie")]
+		if id == "" {
+			w.WriteHeader(http.StatusUnauthorized)
+		}
+		w.Header().Set("X-Ptl-User", id)
+	}))
+	t.Cleanup(verify.Close)
+	app := httptest.NewServer(&echo{})
+	t.Cleanup(app.Close)
+	here := strings.NewReplacer("http://auth:8080/verify", verify.URL, "/etc/ptlauth/secret", source.Named(t, "secret", secret),
+		"/etc/ptlauth/terminals.json", source.Named(t, "terminals.json", source.Paired("k7p2x9")))
+	dynamic := func(example string) string {
+		var configuration map[string]map[string]any
+		if err := yaml.Unmarshal([]byte(here.Replace(example)), &configuration); err != nil {
+			t.Fatal(err)
+		}
+		configuration["http"]["routers"] = map[string]any{"app": map[string]any{"rule": "Host(`" + appHost + "`)", "service": "app", "middlewares": []string{"auth"}}}
+		configuration["http"]["services"] = map[string]any{"app": map[string]any{"loadBalancer": map[string]any{"servers": []any{map[string]any{"url": app.URL}}}}}
+		text, err := yaml.Marshal(configuration)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	plugin, err := guardtest.Read("../..")
+	if err == nil {
+		plugin, err = plugin.Set("shadow.interval", "2 * time.Second")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := plugin.Write(dir); err != nil {
+		t.Fatal(err)
+	}
+	proxy := traefiktest.Start(t, traefik.Options{Dynamic: dynamic(examples[0]), Plugin: dir})
+	ask := func(token string) (int, http.Header) {
+		header := http.Header{}
+		if token != "" {
+			header["Cookie"] = []string{"authorization=" + token}
+		}
+		status, body := visitor.Ask(t, proxy.URL("web"), appHost, header)
+		var seen http.Header
+		_ = json.Unmarshal([]byte(body), &seen)
+		return status, seen
+	}
+	want := func(token string, status int, cookie bool) {
+		t.Helper()
+		got, seen := ask(token)
+		if got != status || status == http.StatusOK && (seen["Cookie"] != nil) != cookie {
+			t.Errorf("got %d and %v, want %d", got, seen, status)
+		}
+	}
+	lost := hammering(t, proxy.URL("web"), paired)
+
+	for range 3 {
+		want(paired, http.StatusOK, true)
+	}
+	want("", http.StatusUnauthorized, false)
+	want(other, http.StatusOK, true) // the difference
+	for line := range strings.Lines(told) {
+		digits := regexp.MustCompile(`\d+`)
+		pattern := regexp.MustCompile(strings.ReplaceAll(digits.ReplaceAllString(regexp.QuoteMeta(strings.TrimSpace(line)), `\d+`), "/notes", "/"))
+		poll.Until(t, 20*time.Second, func() string {
+			if !pattern.MatchString(strings.Join(proxy.LogLines("ptlauth: shadow@file"), "\n")) {
+				return fmt.Sprintf("no line is like %s: %q", line, proxy.LogLines("ptlauth: shadow@file"))
+			}
+			return ""
+		})
+	}
+
+	if agreed := regexp.MustCompile(`\([1-9]\d* let in, \d+ refused\) and differed on \d+ \(\d+ let in by ForwardAuth alone, 0 by ptlauth alone, 0 with another user, 0 with other headers`); !agreed.MatchString(strings.Join(proxy.LogLines("in the last minute"), "\n")) {
+		t.Errorf("more is told than the one difference: %q", proxy.LogLines("ptlauth: shadow@file"))
+	}
+
+	for range 2 {
+		if err := proxy.Reload(t.Context(), dynamic(examples[1])); err != nil {
+			t.Fatal(err)
+		}
+		want(paired, http.StatusOK, false)
+		want("", http.StatusUnauthorized, false)
+		want(other, http.StatusUnauthorized, false)
+		if err := proxy.Reload(t.Context(), dynamic(examples[0])); err != nil {
+			t.Fatal(err)
+		}
+		want(paired, http.StatusOK, true)
+		want(other, http.StatusOK, true)
+	}
+	if n := lost(); n > 0 {
+		t.Errorf("%d requests were lost", n)
+	}
+}
+
+// hammering asks with a token all the time, and returns what ends that and says how often it was refused.
+func hammering(t *testing.T, url, token string) func() int64 {
+	t.Helper()
+	var lost atomic.Int64
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	one := visitor.New(t, token)
+	go func() {
+		defer close(stopped)
+		for {
+			select {
+			case <-stop:
+				return
+			case <-time.After(5 * time.Millisecond):
+			}
+			if status, err := one.Get(url+"/", appHost); err != nil || status != http.StatusOK {
+				lost.Add(1)
+			}
+		}
+	}()
+	return func() int64 {
+		close(stop)
+		<-stopped
+		return lost.Load()
+	}
+}
