@@ -2,10 +2,10 @@ package ptlauth
 
 import (
 	"net/http"
-	"strings"
 
 	"github.com/getportal/ptlauth/internal/activity"
 	"github.com/getportal/ptlauth/internal/address"
+	"github.com/getportal/ptlauth/internal/authn"
 	"github.com/getportal/ptlauth/internal/cache"
 	"github.com/getportal/ptlauth/internal/denial"
 	"github.com/getportal/ptlauth/internal/extractor"
@@ -17,25 +17,18 @@ import (
 func act(g *gate, w http.ResponseWriter, r *http.Request, o *outcome) {
 	if o.result.Status == http.StatusOK {
 		admit(g, w, r, o)
-	} else if o.found.Line == "" || g.explains {
+	} else if g.explains {
+		denySlow(g, w, r, o)
+	} else if o.found.Line == "" {
 		denySlow(g, w, r, o)
 	} else {
-		deny(g, w, r, o)
+		deny(g, w, r, o.result, o.found)
 	}
 }
 
-// admit sends a request on as decided, and keeps what was decided.
+// admit sends a request on as decided, and keeps what was decided. Somebody may be told of it, it
+// may stay open for long, nothing may have to be found out, or its token is due.
 func admit(g *gate, w http.ResponseWriter, r *http.Request, o *outcome) {
-	if !o.isOrdinary {
-		actSlow(g, w, r, o)
-		return
-	}
-	send(g, w, r, remove(g, r, o))
-}
-
-// actSlow sends a request on that somebody is told of, that may stay open for long, of
-// which nothing has to be found out, or whose token is due.
-func actSlow(g *gate, w http.ResponseWriter, r *http.Request, o *outcome) {
 	if o.decision != nil {
 		send(g, w, r, o.decision)
 		return
@@ -111,9 +104,8 @@ func removeSlow(g *gate, r *http.Request, o *outcome, d *cache.Decision) {
 // mirroring clone what they send again.
 func send(g *gate, w http.ResponseWriter, r *http.Request, d *cache.Decision) {
 	h := r.Header
-	values := append([]string(nil), d.Values...)
 	for i, name := range d.Names {
-		h[name] = values[i : i+1 : i+1]
+		h[name] = []string{d.Values[i]}
 	}
 	for _, name := range d.Removed {
 		delete(h, name)
@@ -142,13 +134,16 @@ func use(g *gate, r *http.Request, o *outcome) activity.Use {
 
 // deny answers instead of the app, and the log alone says why. The tokens are out of the
 // request by then: Traefik's `errors` in front sends it on to another service.
-func deny(g *gate, w http.ResponseWriter, r *http.Request, o *outcome) {
-	r.Header["Cookie"] = extractor.CookieWithout(o.found)
+func deny(g *gate, w http.ResponseWriter, r *http.Request, v *authn.Result, found *extractor.Found) {
+	r.Header["Cookie"] = extractor.CookieWithout(found)
 	// Traefik's access log shows it as the one who asked.
 	r.URL.User = nil // guard: whom an address names is nobody
-	v := o.result
-	journal.Denial(g.denialPrefix, v.Status, r, v.LogReason)
-	denial.Write(w, r, v.Status, v.ErrorCode)
+	journal.Denial(g.denialLine, v.Status, r, v.LogReason)
+	if denial.IsNavigation(r) {
+		denial.Write(w, r, v.Status, v.ErrorCode)
+		return
+	}
+	denial.Tell(w, r, v.Status, v.ErrorCode)
 }
 
 // denySlow denies where the token is not in its one Cookie line, or another page may answer.
@@ -167,7 +162,7 @@ func denySlow(g *gate, w http.ResponseWriter, r *http.Request, o *outcome) {
 	if v.LogReason == extractor.NoToken {
 		v.LogReason = extractor.Why(g.policy.Locations, r)
 	}
-	journal.Denial(g.denialPrefix, v.Status, r, v.LogReason)
+	journal.Denial(g.denialLine, v.Status, r, v.LogReason)
 	switch {
 	case g.policy.Locations.Basic && mayAsk(r, o):
 		denial.Ask(w, r, v.ErrorCode)
@@ -213,7 +208,7 @@ func sendToLogin(g *gate, w http.ResponseWriter, r *http.Request) bool {
 		return false
 	}
 	if denial.IsAt(login, r) { // guard: a login page is not sent to itself
-		journal.ErrorOnChange(g.denialPrefix+"login", loop(g.denialPrefix, login))
+		journal.ErrorOnChange(g.name+" login", loop(g.name, login))
 		return false
 	}
 	denial.Redirect(w, location)
@@ -221,8 +216,7 @@ func sendToLogin(g *gate, w http.ResponseWriter, r *http.Request) bool {
 }
 
 // loop is the line about a login page that asks for a token.
-func loop(denialPrefix string, l *denial.Login) string {
-	name := strings.TrimSuffix(strings.TrimPrefix(denialPrefix, "ptlauth: "), " answered ")
+func loop(name string, l *denial.Login) string {
 	return name + ": loginURL leads to a page for which this middleware asks a token: make " + denial.Path(l) + " public, or give it a router of its own without the middleware; until then it is answered 401"
 }
 
@@ -231,7 +225,7 @@ func loop(denialPrefix string, l *denial.Login) string {
 func refuseNames(g *gate, w http.ResponseWriter, r *http.Request) {
 	header.Empty(r.Header)
 	r.URL.User = nil
-	journal.Denial(g.denialPrefix, http.StatusRequestHeaderFieldsTooLarge, r, "it has more than 256 header names")
+	journal.Denial(g.denialLine, http.StatusRequestHeaderFieldsTooLarge, r, "it has more than 256 header names")
 	denial.Write(w, r, http.StatusRequestHeaderFieldsTooLarge, denial.NoToken)
 }
 

@@ -41,48 +41,6 @@ type outcome struct {
 	isOwn bool
 	// isOutdated reports that the app was changed, so that another gate has to decide.
 	isOutdated bool
-	// isOrdinary reports that the request asks for no more than an answer, that nobody is
-	// told of it, and that it has one token, in its one Cookie line.
-	isOrdinary bool
-}
-
-// decideOrdinary decides for the handlers that have seen that no header asks for more than an
-// answer. What is left of decide is short: a token, in the one Cookie line that decides.
-func decideOrdinary(g *gate, r *http.Request, rule *access.Rule) *outcome {
-	current := snapshot.Now(g.keeper)
-	if r.Method != "GET" || g.asksMore || rule.Access == access.Own || !current.IsOrdinary {
-		return decide(g, r, rule)
-	}
-	found := extractor.FindFast(g.policy.Locations, r.Header["Cookie"])
-	if found == nil {
-		return decideSlow(g, r, rule, current)
-	}
-	v := authn.Judge(g.policy, current, found.Only, true)
-	o := &outcome{result: v, found: found, rule: rule, snapshot: current}
-	if v.Status == http.StatusOK {
-		return admitOrdinary(g, r, o)
-	}
-	if g.onlyTerminals {
-		return o
-	}
-	denyOrAnonymous(g, r, o)
-	return o
-}
-
-// admitOrdinary works out what the app is sent.
-func admitOrdinary(g *gate, r *http.Request, o *outcome) *outcome {
-	set, problem := headers(g, o)
-	if problem != "" {
-		denyFor(g, r, o, problem)
-		return o
-	}
-	o.isOrdinary = true
-	o.set = set
-	o.key = o.found.Line + o.rule.CacheKey
-	if g.renews {
-		setDue(g, r, o)
-	}
-	return o
 }
 
 // decide finds out who asks, and what becomes of the request.
@@ -192,7 +150,7 @@ func denyOrAnonymous(g *gate, r *http.Request, o *outcome) {
 		return
 	}
 	if o.rule.Spelling && o.result.Status == http.StatusUnauthorized {
-		o.result.LogReason += "; the path is not public, because of its spelling: apps may read it as another one"
+		o.result = authn.Denied(o.result.Status, o.result.ErrorCode, o.result.LogReason+"; the path is not public, because of its spelling: apps may read it as another one")
 	}
 }
 

@@ -98,7 +98,7 @@ func refuseCode(v *visit, a *attempt) {
 	if len(a.code) != pairing.LongLength {
 		pairing.CountWrong(a.from, a.now)
 	}
-	journal.Denial(v.gate.denialPrefix, http.StatusForbidden, v.r, "a code for pairing was wrong, used, or too old: make another one with ptl pair")
+	journal.Denial(v.gate.denialLine, http.StatusForbidden, v.r, "a code for pairing was wrong, used, or too old: make another one with ptl pair")
 	a.data.Code = ""
 	show(v, http.StatusForbidden, page.Wrong, a.data)
 }

@@ -135,22 +135,23 @@ func newFront(home *live.Home, h *holder, config *Config, name string) *front {
 // gate stands in front of one app, for all routers that lead to it. A router's own gate is a
 // copy of it.
 type gate struct {
-	next         http.Handler
-	name         string // the middleware's
-	denialPrefix string // how a line about a denial begins
-	policy       *policy.Policy
-	rules        access.Rules
-	stripper     *header.Stripper
-	cache        *cache.Cache
-	keeper       *snapshot.Keeper
-	sockets      *socket.Set
-	self         interface{} // the *gate of which this one is a copy
-	app          *appRoute   // where the rules come from, on a Portal; else nil
-	router       *appHandlers
+	next       http.Handler
+	name       string // the middleware's
+	denialLine string // the format of a line about a denial
+	policy     *policy.Policy
+	rules      access.Rules
+	stripper   *header.Stripper
+	cache      *cache.Cache
+	keeper     *snapshot.Keeper
+	sockets    *socket.Set
+	self       interface{} // the *gate of which this one is a copy
+	app        *appRoute   // where the rules come from, on a Portal; else nil
+	router     *appHandlers
 
 	cachedByCookieAndPath bool // the Cookie line and the path alone decide, where no header carries a token
 	cachedByCookie        bool // the Cookie line alone does
 	onlyTerminals         bool // moreover, nobody is admitted without a good token
+	deniesAtOnce          bool // moreover, a denial needs no closer look
 	asksMore              bool // of each request, more is asked than who sent it
 	explains              bool // a person is told more of a denial than the status
 	headersPerTerminal    bool // all tokens of a terminal get the same headers
@@ -168,10 +169,10 @@ func newGate(m *middleware, label string, rules access.Rules, app *appRoute) *ga
 		name += " " + label
 	}
 	g := &gate{
-		name:         name,
-		denialPrefix: journal.DenialPrefix(name),
-		policy:       p,
-		rules:        rules,
+		name:       name,
+		denialLine: journal.DenialLine(name),
+		policy:     p,
+		rules:      rules,
 		stripper: header.NewStripper(header.Names{
 			Injected: access.Injected(rules), Strip: p.Strip, Rewriting: access.IsMixed(rules), Tokens: extractor.Names(p.Locations),
 			Pages: p.Pairing != nil && p.Pairing.Renew > 0,
@@ -195,6 +196,7 @@ func newGate(m *middleware, label string, rules access.Rules, app *appRoute) *ga
 	}
 	g.asksMore = p.Activity != nil || p.TokenRules.Require != nil
 	g.explains = p.Login != nil || p.Pairing != nil || p.Contact != "" || p.Locations.Basic
+	g.deniesAtOnce = g.onlyTerminals && !g.explains
 	g.self = g
 	sources := &snapshot.Sources{Keys: p.Keys, Terminals: p.Terminals, Refresh: p.Refresh, Forgets: p.Activity != nil}
 	if app != nil {

@@ -22,7 +22,7 @@ func setDue(g *gate, r *http.Request, o *outcome) {
 		return
 	}
 	o.due = pairing.Due(g.policy.Pairing, o.snapshot.Keys, g.policy.TokenRules, v.Token, v.Text)
-	o.isDue = o.due != 0 && !o.isOrdinary && isDue(r, o.due)
+	o.isDue = o.due != 0 && isDue(r, o.due)
 }
 
 // pages are the destinations of pages, in frames or not, of which serveSlow looks closer though

@@ -5,11 +5,13 @@ import (
 	"strings"
 
 	"github.com/getportal/ptlauth/internal/access"
+	"github.com/getportal/ptlauth/internal/authn"
 	"github.com/getportal/ptlauth/internal/cache"
 	"github.com/getportal/ptlauth/internal/extractor"
 	"github.com/getportal/ptlauth/internal/header"
 	"github.com/getportal/ptlauth/internal/origin"
 	"github.com/getportal/ptlauth/internal/pairing"
+	"github.com/getportal/ptlauth/internal/snapshot"
 )
 
 // byCookie is the way of a request where its Cookie line alone decides: what claims an
@@ -63,7 +65,7 @@ func byCookie(g *gate) http.Handler {
 				}
 			}
 		}
-		act(g, w, r, decideOrdinary(g, r, rule))
+		serveOrdinary(g, w, r, rule)
 	})
 }
 
@@ -127,7 +129,58 @@ func serveFound(g *gate, w http.ResponseWriter, r *http.Request) {
 }
 
 func actFound(g *gate, w http.ResponseWriter, r *http.Request) {
-	act(g, w, r, decideOrdinary(g, r, access.Find(g.rules, r)))
+	serveOrdinary(g, w, r, access.Find(g.rules, r))
+}
+
+// serveOrdinary decides and acts where the handlers have seen that no header asks for more than
+// an answer. What is left of decide is short: a token, in the one Cookie line that decides.
+func serveOrdinary(g *gate, w http.ResponseWriter, r *http.Request, rule *access.Rule) {
+	current := snapshot.Now(g.keeper)
+	if r.Method != "GET" || g.asksMore {
+		act(g, w, r, decide(g, r, rule))
+		return
+	}
+	if rule.Access == access.Own || !current.IsOrdinary {
+		act(g, w, r, decide(g, r, rule))
+		return
+	}
+	found := extractor.FindFast(g.policy.Locations, r.Header["Cookie"])
+	if found == nil {
+		act(g, w, r, decideSlow(g, r, rule, current))
+		return
+	}
+	v := authn.Judge(g.policy, current, found.Only, true)
+	if v.Status != http.StatusOK {
+		if g.deniesAtOnce {
+			deny(g, w, r, v, found)
+			return
+		}
+	}
+	serveJudged(g, w, r, &outcome{result: v, found: found, rule: rule, snapshot: current})
+}
+
+// serveJudged goes on where it is known whose token it is, or that it is not good.
+func serveJudged(g *gate, w http.ResponseWriter, r *http.Request, o *outcome) {
+	if o.result.Status != http.StatusOK {
+		if !g.onlyTerminals {
+			denyOrAnonymous(g, r, o)
+		}
+		act(g, w, r, o)
+		return
+	}
+	set, problem := headers(g, o)
+	if problem != "" {
+		denyFor(g, r, o, problem)
+		act(g, w, r, o)
+		return
+	}
+	o.set = set
+	o.key = o.found.Line + o.rule.CacheKey
+	if g.renews {
+		// It is not due now: pages have gone the slow way.
+		setDue(g, r, o)
+	}
+	send(g, w, r, remove(g, r, o))
 }
 
 // byPath is the way of a request where the path decides too. It repeats byCookie, where
@@ -187,10 +240,14 @@ func byPath(g *gate) http.Handler {
 // carries no token is anonymous on a public path, like all others.
 func keyByRule(rules access.Rules, token string, r *http.Request, cookie []string) string {
 	rule := access.Find(rules, r)
-	if len(cookie) == 1 && (rule.Access != access.Public || strings.Contains(cookie[0], token)) {
-		return cookie[0] + rule.CacheKey
-	}
-	if len(cookie) > 1 {
+	if len(cookie) == 1 {
+		if rule.Access != access.Public {
+			return cookie[0] + rule.CacheKey
+		}
+		if strings.Contains(cookie[0], token) {
+			return cookie[0] + rule.CacheKey
+		}
+	} else if cookie != nil {
 		return ""
 	}
 	return rule.CacheKey

@@ -30,7 +30,7 @@ type plant struct{ function, condition string }
 const bomb = `[{"id": "planted"}]`
 
 var (
-	inDecide = plant{"ptlauth.decideOrdinary", `r.Header.Get("Panic") != ""`}
+	inDecide = plant{"ptlauth.serveOrdinary", `r.Header.Get("Panic") != ""`}
 	inVerify = plant{"token.Signed", "len(text) > 1000"}
 	inNew    = plant{"ptlauth.build", `name == "planted@file"`}
 	inParse  = plant{"terminal.Parse", `strings.Contains(string(content), "planted")`}

@@ -51,10 +51,15 @@ func valid(text string) string {
 func Find(rules Rules, r *http.Request) *Rule {
 	for _, rule := range rules {
 		if strings.HasPrefix(r.URL.Path, rule.Prefix) {
-			if rule.Access == Public && (len(r.RequestURI) > maxPath || !rule.plain.MatchString(r.RequestURI)) {
-				return findSlow(rules, rule, r)
+			if rule.Access != Public {
+				return rule
 			}
-			return rule
+			if len(r.RequestURI) <= maxPath {
+				if rule.plain.MatchString(r.RequestURI) {
+					return rule
+				}
+			}
+			return findSlow(rules, rule, r)
 		}
 	}
 	return everywhere

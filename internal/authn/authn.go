@@ -67,12 +67,16 @@ func Judge(p *policy.Policy, current *snapshot.Snapshot, text string, isAmbient 
 	if problem == token.NoKey {
 		return lookAgain(p, current, text, isAmbient)
 	}
-	// badToken, written out: a forgery should not cost another call.
-	if current.Complete {
-		return &Result{Status: http.StatusUnauthorized, ErrorCode: denial.BadToken, LogReason: problem}
+	if problem == token.NotTheKeys {
+		if current.Complete {
+			return forged
+		}
 	}
 	return badToken(current, problem)
 }
+
+// forged is the result for nearly every forgery. Requests share it, so that it is not changed.
+var forged = Denied(http.StatusUnauthorized, denial.BadToken, token.NotTheKeys)
 
 // flawed refuses a token that one of our keys has signed.
 func flawed(current *snapshot.Snapshot, flaw string) *Result {
@@ -137,7 +141,9 @@ func choose(p *policy.Policy, current *snapshot.Snapshot, found *extractor.Found
 	var chosen *Result
 	for i, one := range tokens {
 		v := Judge(p, current, one.Text, one.Ambient)
-		v.Place = one.Place
+		if v.Status == http.StatusOK {
+			v.Place = one.Place
+		}
 		tokens[i].Ours = v.Ours || v.Status == http.StatusOK
 		switch {
 		case chosen == nil || chosen.Status != http.StatusOK && v.Status == http.StatusOK:

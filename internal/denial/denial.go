@@ -30,17 +30,14 @@ var names = map[int]page.Name{
 	http.StatusServiceUnavailable:          page.NotReady,
 }
 
-// answer is a response that is ready to be written.
+// answer is a response that is ready to be written: its names, canonical, and a value for each.
 type answer struct {
-	header http.Header
+	names  []string
+	values []string
 	body   []byte
 }
 
-var (
-	answers = newAnswers()
-	// asks are what Ask answers, by failure.
-	asks = map[string]*answer{NoToken: newAsk(NoToken), BadToken: newAsk(BadToken)}
-)
+var answers = newAnswers()
 
 // newAnswers makes the answers by failure and status.
 func newAnswers() map[string]map[int]*answer {
@@ -57,28 +54,22 @@ func newAnswers() map[string]map[int]*answer {
 func newAnswer(status int, failure string) *answer {
 	title := http.StatusText(status)
 	a := &answer{
-		header: http.Header{"Cache-Control": {"no-store"}, "Content-Type": {"application/problem+json"}, "X-Content-Type-Options": {"nosniff"}},
+		names:  []string{"Cache-Control", "Content-Type", "X-Content-Type-Options"},
+		values: []string{"no-store", "application/problem+json", "nosniff"},
 		body:   []byte(`{"type":"about:blank","title":"` + title + `","status":` + strconv.Itoa(status) + `,"detail":"` + title + `"}` + "\n"),
 	}
 	if status == http.StatusMethodNotAllowed {
-		a.header.Set("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
+		a.names = append(a.names, "Allow")
+		a.values = append(a.values, "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
 	}
 	if status == http.StatusUnauthorized || failure == Insufficient {
 		challenge := `Bearer realm="ptlauth"`
 		if failure != NoToken {
 			challenge += `, error="` + failure + `"`
 		}
-		a.header.Set("WWW-Authenticate", challenge)
+		a.names = append(a.names, "Www-Authenticate")
+		a.values = append(a.values, challenge)
 	}
-	return a
-}
-
-// newAsk puts Basic first (RFC 7617 §2), for clients that read no further.
-func newAsk(failure string) *answer {
-	a := newAnswer(http.StatusUnauthorized, failure)
-	bearer := a.header.Get("WWW-Authenticate")
-	a.header.Set("WWW-Authenticate", `Basic realm="ptlauth", charset="UTF-8"`)
-	a.header.Add("WWW-Authenticate", bearer)
 	return a
 }
 
@@ -89,34 +80,41 @@ func Write(w http.ResponseWriter, r *http.Request, status int, failure string) {
 		explain(w, r, status, failure)
 		return
 	}
-	tell(w, r, status, answers[failure][status])
+	Tell(w, r, status, failure)
 }
 
-// Tell answers a program with a problem document.
+// Tell answers a program with a problem document. Its values are the response's own: what the
+// next request is answered with must not change when a middleware edits one in place
+// (rs/cors#198).
 func Tell(w http.ResponseWriter, r *http.Request, status int, failure string) {
-	tell(w, r, status, answers[failure][status])
-}
-
-// Ask answers a program that has no good token with 401, and asks it for a user name and a
-// password.
-func Ask(w http.ResponseWriter, r *http.Request, failure string) {
-	tell(w, r, http.StatusUnauthorized, asks[failure])
-}
-
-func tell(w http.ResponseWriter, r *http.Request, status int, a *answer) {
-	setHeader(w, a)
+	a := answers[failure][status]
+	h := w.Header()
+	for i, name := range a.names {
+		h[name] = []string{a.values[i]}
+	}
 	w.WriteHeader(status)
 	if r.Method != "HEAD" {
 		_, _ = w.Write(a.body)
 	}
 }
 
-// setHeader sets values of the response's own: what the next request is answered with must not
-// change when a middleware edits one in place (rs/cors#198).
+// Ask answers a program that has no good token with 401, and asks it for a user name and a
+// password: first (RFC 7617 §2), for clients that read no further.
+func Ask(w http.ResponseWriter, r *http.Request, failure string) {
+	a := answers[failure][http.StatusUnauthorized]
+	setHeader(w, a)
+	h := w.Header()
+	h["Www-Authenticate"] = append([]string{`Basic realm="ptlauth", charset="UTF-8"`}, h["Www-Authenticate"]...)
+	w.WriteHeader(http.StatusUnauthorized)
+	if r.Method != "HEAD" {
+		_, _ = w.Write(a.body)
+	}
+}
+
 func setHeader(w http.ResponseWriter, a *answer) {
 	h := w.Header()
-	for name, values := range a.header.Clone() {
-		h[name] = values
+	for i, name := range a.names {
+		h[name] = []string{a.values[i]}
 	}
 }
 
@@ -149,7 +147,10 @@ func Redirect(w http.ResponseWriter, location string) {
 func IsNavigation(r *http.Request) bool {
 	mode := r.Header["Sec-Fetch-Mode"]
 	if len(mode) > 0 {
-		return mode[0] == "navigate" && r.Header["Upgrade"] == nil
+		if mode[0] != "navigate" {
+			return false
+		}
+		return r.Header["Upgrade"] == nil
 	}
 	return wantsPage(r.Header)
 }

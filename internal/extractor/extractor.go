@@ -144,18 +144,32 @@ const (
 // native calls; nil leaves the request to closer inspection by Find. It is for requests
 // without a header that may carry another one.
 func FindFast(c *Locations, lines []string) *Found {
-	if len(lines) != 1 || c.assign == "" {
+	if len(lines) != 1 {
+		return nil
+	}
+	if c.assign == "" {
 		return nil
 	}
 	line := lines[0]
 	if strings.Count(line, c.Cookie) != 1 { // guard: a token is found under every spelling of the cookie's name
 		return nil
 	}
-	before, value, _ := strings.Cut("; "+line, c.assign)
-	token, after, _ := strings.Cut(value, ";")
+	before, token, _ := strings.Cut("; "+line, c.assign)
+	token, after, _ := strings.Cut(token, ";")
 	// A JSON object in base64 begins with "e": quotes, spaces and Bearer are left out here.
-	if token == "" || token[0] != 'e' || token[len(token)-1] <= ' ' || after != "" && after[0] != ' ' {
+	if token == "" {
 		return nil
+	}
+	if token[0] != 'e' {
+		return nil
+	}
+	if token[len(token)-1] <= ' ' {
+		return nil
+	}
+	if after != "" {
+		if after[0] != ' ' {
+			return nil
+		}
 	}
 	return &Found{Only: token, Line: line, before: before, after: after}
 }

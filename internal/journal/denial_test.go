@@ -62,7 +62,7 @@ func TestDenialIsOneLine(t *testing.T) {
 				t.Fatal(err)
 			}
 			r := &http.Request{Method: test.method, Host: test.host, URL: target}
-			got := printed(t, func() { journal.Denial(journal.DenialPrefix("auth@file"), 401, r, "it has no token") })
+			got := printed(t, func() { journal.Denial(journal.DenialLine("auth@file"), 401, r, "it has no token") })
 			if want := "ptlauth: auth@file answered 401 to " + test.want; got != want {
 				t.Errorf("got %q, want %q", got, want)
 			}
@@ -81,7 +81,7 @@ func FuzzDenial(f *testing.F) {
 			t.Skip()
 		}
 		line := printed(t, func() {
-			journal.Denial(journal.DenialPrefix("auth"), 401, &http.Request{Method: method, Host: host, URL: parsed}, "reason")
+			journal.Denial(journal.DenialLine("auth"), 401, &http.Request{Method: method, Host: host, URL: parsed}, "reason")
 		})
 		rest, ok := strings.CutSuffix(line, ": reason\n")
 		if !ok || len(line) > 500 || strings.IndexFunc(rest, func(r rune) bool { return r < ' ' || r > '~' }) >= 0 {

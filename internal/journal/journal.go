@@ -28,20 +28,20 @@ func Error(text string) {
 // terminal's command.
 var controls = strings.NewReplacer(strings.Split("\x00 \x01 \x02 \x03 \x04 \x05 \x06 \x07 \x08 \x09 \x0a \x0b \x0c \x0d \x0e \x0f \x10 \x11 \x12 \x13 \x14 \x15 \x16 \x17 \x18 \x19 \x1a \x1b \x1c \x1d \x1e \x1f \x7f ", "")...)
 
-// DenialPrefix is how the lines begin that Denied writes of a middleware.
-func DenialPrefix(name string) string {
-	return "ptlauth: " + name + " answered "
+// DenialLine is the format of the lines that Denial writes of a middleware.
+func DenialLine(name string) string {
+	return "ptlauth: " + strings.ReplaceAll(name, "%", "%%") + denialLine
 }
 
 // Denial writes why a single request was denied, at level DEBUG: there Traefik puts
 // what a plugin prints. What the client chose is escaped and cut: over HTTP/2, a host
 // may hold anything but control characters.
-func Denial(answered string, status int, r *http.Request, reason string) {
+func Denial(line string, status int, r *http.Request, reason string) {
 	host := url.PathEscape(r.Host) // guard: a host is escaped in the log
-	fmt.Printf(denialLine, answered, status, r.Method, host, r.URL.EscapedPath(), reason)
+	fmt.Printf(line, status, r.Method, host, r.URL.EscapedPath(), reason)
 }
 
-const denialLine = "%s%d to %.20s %.200s%.200s: %s\n" // guard: what a client chose is cut in the log
+const denialLine = " answered %d to %.20s %.200s%.200s: %s\n" // guard: what a client chose is cut in the log
 
 var (
 	mutex sync.Mutex

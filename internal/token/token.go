@@ -92,9 +92,10 @@ func Verify(text string, keys []*key.Key, rules *Rules, now int64) (*Token, stri
 // signature is of one of the keys, else the reason why it is not.
 func Signed(text string, keys []*key.Key) (string, string) {
 	last := strings.LastIndexByte(text, '.')
-	if last < 0 ||
-		len(text) > MaxLength || // guard: a token of more than 8 KiB is refused
-		len(keys) != 1 {
+	if last < 0 || len(keys) != 1 {
+		return signedByAny(text, last, keys)
+	}
+	if len(text) > MaxLength { // guard: a token of more than 8 KiB is refused
 		return signedByAny(text, last, keys)
 	}
 	only := keys[0]
@@ -105,7 +106,7 @@ func Signed(text string, keys []*key.Key) (string, string) {
 	// A forgery is told by its signature alone, without a look at what it says.
 	if !key.Verify(only, signed, text[last+1:]) { // guard: the signature is verified
 		if len(text)-last == usualLength && text[0] == 'e' {
-			return "", notTheKeys
+			return "", NotTheKeys
 		}
 		return "", damage(text, only.Algorithm)
 	}
@@ -116,7 +117,8 @@ func Signed(text string, keys []*key.Key) (string, string) {
 	return signedOddly(text, last, only)
 }
 
-const notTheKeys = "the signature is not the key's: the token was made with another secret, or changed"
+// NotTheKeys is the reason why a forgery is refused.
+const NotTheKeys = "the signature is not the key's: the token was made with another secret, or changed"
 
 // usualLength is an HS256 signature with the dot before it. A forgery that looks like a
 // token costs no closer look.
@@ -151,7 +153,7 @@ func damage(text, algorithm string) string {
 	case lengths[algorithm] != 0 && lengths[algorithm] != length:
 		return "the token's signature is not as long as the key's: its end was cut off or added to, or its alg is not the key's"
 	}
-	return notTheKeys
+	return NotTheKeys
 }
 
 // shapeProblem is told before the signature where that is more work to verify. A JWE has
