@@ -96,7 +96,7 @@ func listOf(site *settings.Site) (registry.Registry, error) {
 
 func listFor(m *settings.Middleware) (registry.Registry, error) {
 	if m.Registry == nil {
-		return nil, command.Errorf(command.Usage, "the middleware %s reads its list from no file, and only such a list is ptl's, or one in Redis, etcd, Consul or ZooKeeper: write `terminals: {file: PATH}`, or --registry=redis://HOST", m.Name)
+		return nil, command.Errorf(command.Usage, "the middleware %s reads its list from no file, and only such a list is ptl's, or one in Redis, etcd, Consul or ZooKeeper, or in a cluster: write `terminals: {file: PATH}`, --registry=redis://HOST or --registry=kubernetes://NAMESPACE/MIDDLEWARE", m.Name)
 	}
 	return m.Registry, nil
 }

@@ -51,9 +51,9 @@ func (s *Stored) Read() (*List, error) {
 	return l, err
 }
 
-// IsEmpty reports whether it can be read and admits nobody.
-func (s *Stored) IsEmpty() bool {
-	l, err := s.Read()
+// IsEmpty reports whether a list can be read and admits nobody.
+func IsEmpty(r Registry) bool {
+	l, err := r.Read()
 	return err == nil && !slices.ContainsFunc(l.Terminals, func(t *Terminal) bool { return !t.isNobodys })
 }
 

@@ -54,7 +54,7 @@ func Find(site *Site) (*Middleware, error) {
 }
 
 // read reads the options of a middleware, whose list is in a store, or else in a file.
-func read(site *Site, chosen *review.Configured, list *registry.Stored) (*Middleware, error) {
+func read(site *Site, chosen *review.Configured, list registry.Registry) (*Middleware, error) {
 	m := &Middleware{Name: chosen.Name, Options: here(site, chosen.Options)}
 	report := &option.Report{}
 	m.Policy = policy.Read(m.Options, report)

@@ -25,7 +25,7 @@ type Site struct {
 	Dynamic    string `description:"Traefik's file with the middleware's configuration."`
 	Middleware string `description:"The middleware's name, where the file has several."`
 	SecretFile string `description:"The file with the secret on this machine, where the middleware has another path for it (a container's)."`
-	Registry   string `description:"The list of terminals on this machine, where the middleware has another path for it; or the store that configures the middleware with its list, as in redis://HOST:6379/0, etcd://HOST:2379, consul://HOST:8500 or zookeeper://HOST:2181."`
+	Registry   string `description:"The list of terminals on this machine, where the middleware has another path for it; or the store that configures the middleware with its list, as in redis://HOST:6379/0, etcd://HOST:2379, consul://HOST:8500 or zookeeper://HOST:2181; or the cluster's, as in kubernetes://NAMESPACE/MIDDLEWARE."`
 	ConfigFile string `description:"The file that says all this: ptl.yml."`
 }
 

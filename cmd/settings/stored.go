@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/getportal/ptlauth/cmd/command"
+	"github.com/getportal/ptlauth/cmd/kubernetes"
 	"github.com/getportal/ptlauth/cmd/registry"
 	"github.com/getportal/ptlauth/cmd/review"
 	"github.com/getportal/ptlauth/cmd/store"
@@ -17,9 +18,32 @@ import (
 const plugin = "ptlauth"
 
 // Stored is the list of terminals in the store that the settings name; nil: they name none.
-func Stored(site *Site) (*registry.Stored, error) {
+func Stored(site *Site) (registry.Registry, error) {
+	if kubernetes.Is(site.Registry) {
+		return resource(site)
+	}
 	found, _, err := stored(site)
+	if found == nil {
+		return nil, err
+	}
 	return found, err
+}
+
+// resource is the list of terminals in a cluster's Middleware.
+func resource(site *Site) (*registry.Resource, error) {
+	address, err := kubernetes.Parse(site.Registry)
+	if err != nil {
+		return nil, command.Errorf(command.Usage, "%s", err)
+	}
+	wanted, _, _ := strings.Cut(site.Middleware, "@")
+	if wanted != "" && !strings.EqualFold(wanted, address.Name) && !strings.EqualFold(wanted, address.Namespace+"-"+address.Name) {
+		return nil, command.Errorf(command.Usage, "the middleware is %q, and the registry's address names another one: leave out --middleware", wanted)
+	}
+	middleware, err := kubernetes.Open(address)
+	if err != nil {
+		return nil, command.Errorf(command.Usage, "%s", err)
+	}
+	return &registry.Resource{Middleware: middleware, Plugin: plugin}, nil
 }
 
 // stored is also the middleware's options in the store, as keys without what stands before them.
@@ -79,6 +103,9 @@ func chooseStored(site *Site, address *store.Address, names []string) (string, e
 
 // findStored is Find, for a middleware that a store configures.
 func findStored(site *Site) (*Middleware, error) {
+	if kubernetes.Is(site.Registry) {
+		return findResource(site)
+	}
 	list, options, err := stored(site)
 	if err != nil {
 		return nil, err
@@ -87,9 +114,26 @@ func findStored(site *Site) (*Middleware, error) {
 	if err != nil {
 		return nil, command.Errorf(command.Usage, "Traefik could not read the options of %s: %s", list.Name, err)
 	}
-	if list.IsEmpty() {
-		// The middleware answers 503 then, and for whoever is about to put the first device there it has no mistake.
-		decoded[cmp.Or(nameOf(decoded, "terminals"), "terminals")] = map[string]any{"paired": map[string]any{registry.NoID(): map[string]any{"name": "nobody"}}}
+	return readStored(site, &review.Configured{Name: list.Name, File: "in the store", Options: decoded}, list)
+}
+
+// findResource is Find, for a middleware in a cluster.
+func findResource(site *Site) (*Middleware, error) {
+	list, err := resource(site)
+	if err != nil {
+		return nil, err
 	}
-	return read(site, &review.Configured{Name: list.Name, File: "in the store", Options: decoded}, list)
+	options, err := list.Options(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	return readStored(site, &review.Configured{Name: list.Middleware.Name, File: "in the cluster", Options: options}, list)
+}
+
+func readStored(site *Site, found *review.Configured, list registry.Registry) (*Middleware, error) {
+	if registry.IsEmpty(list) {
+		// The middleware answers 503 then, and for whoever is about to put the first device there it has no mistake.
+		found.Options[cmp.Or(nameOf(found.Options, "terminals"), "terminals")] = map[string]any{"paired": map[string]any{registry.NoID(): map[string]any{"name": "nobody"}}}
+	}
+	return read(site, found, list)
 }

@@ -38,7 +38,7 @@ var engines = map[string]struct {
 }
 
 // usual is how an address is written.
-const usual = "write redis://HOST, etcd://, consul:// or zookeeper://, with TLS rediss://, etcds:// or consuls://, as in redis://USER:PASSWORD@HOST:6379/0?rootKey=traefik"
+const usual = "write redis://HOST, etcd://, consul:// or zookeeper://, with TLS rediss://, etcds:// or consuls://, as in redis://USER:PASSWORD@HOST:6379/0?rootKey=traefik, or kubernetes://NAMESPACE/MIDDLEWARE"
 
 // Is reports whether a registry is in a store, and not in a file.
 func Is(registry string) bool { return strings.Contains(registry, "://") }

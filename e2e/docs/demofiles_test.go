@@ -43,6 +43,10 @@ func TestDemoFiles(t *testing.T) {
 
 	t.Run("kubernetes", func(t *testing.T) {
 		got := maps.Clone(demoMiddleware(t))
+		if got["pairing"] != true {
+			t.Errorf("pairing is %v", got["pairing"])
+		}
+		delete(got, "pairing")
 		got["secretFile"] = want["secretFile"]
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("got  %v\nwant %v", got, want)

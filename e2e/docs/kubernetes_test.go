@@ -93,7 +93,7 @@ func TestClusterFiles(t *testing.T) {
 	if missing := slices.DeleteFunc(slices.Collect(maps.Keys(kinds)), func(kind string) bool { return found[kind] != nil }); len(missing) > 0 {
 		t.Errorf("there is no %q", missing)
 	}
-	named := map[string]bool{"README.md": true, "role.yml": true}
+	named := map[string]bool{"README.md": true}
 	for _, match := range regexp.MustCompile("(?:-f |--values |`)([a-z-]+\\.yml)").FindAllStringSubmatch(text(t, clusterFolder+"README.md"), -1) {
 		named[match[1]] = true
 		text(t, clusterFolder+match[1])
