@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -24,9 +25,10 @@ import (
 	"github.com/getportal/ptlauth/cmd/store"
 )
 
-// stores are real ones, with an address that each test can begin anew.
-func stores(t *testing.T) map[string]string {
+// stores are real ones, all or those that are named, with an address that each test can begin anew.
+func stores(t *testing.T, named ...string) map[string]string {
 	t.Helper()
+	isNamed := func(name string) bool { return len(named) == 0 || slices.Contains(named, name) }
 	free := func() string {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
@@ -59,15 +61,15 @@ func stores(t *testing.T) map[string]string {
 	all := map[string]string{}
 	redis, etcd, peer := free(), free(), free()
 	host, redisPort, _ := net.SplitHostPort(redis)
-	if begin(redis, "redis-server", "--bind", host, "--port", redisPort, "--save", "", "--dir", t.TempDir(), "--user", "ptl", "on", ">p/w", "~*", "&*", "+@all") {
+	if isNamed("Redis") && begin(redis, "redis-server", "--bind", host, "--port", redisPort, "--save", "", "--dir", t.TempDir(), "--user", "ptl", "on", ">p/w", "~*", "&*", "+@all") {
 		all["Redis"] = "redis://ptl:p%2Fw@" + redis + "/3"
 	}
-	if begin(etcd, "etcd", "--data-dir", t.TempDir(), "--listen-client-urls", "http://"+etcd, "--advertise-client-urls", "http://"+etcd,
+	if isNamed("etcd") && begin(etcd, "etcd", "--data-dir", t.TempDir(), "--listen-client-urls", "http://"+etcd, "--advertise-client-urls", "http://"+etcd,
 		"--listen-peer-urls", "http://"+peer, "--initial-advertise-peer-urls", "http://"+peer, "--initial-cluster", "default=http://"+peer, "--unsafe-no-fsync") {
 		all["etcd"] = "etcd://" + etcd
 	}
 	// Consul is no Debian package: without it no test fails.
-	if path, err := exec.LookPath(cmp.Or(os.Getenv("PTLAUTH_CONSUL"), "consul")); err == nil {
+	if path, err := exec.LookPath(cmp.Or(os.Getenv("PTLAUTH_CONSUL"), "consul")); err == nil && isNamed("Consul") {
 		listens := free()
 		dir := t.TempDir()
 		config := fmt.Sprintf(`{"server": true, "bootstrap_expect": 1, "bind_addr": "127.0.0.1", "client_addr": "127.0.0.1", "data_dir": %q, "node_name": "one",
@@ -85,7 +87,7 @@ func stores(t *testing.T) map[string]string {
 	const jar = "/usr/share/java/zookeeper.jar" // Debian's libzookeeper-java
 	if _, err := os.Stat(jar); err != nil && os.Getenv("PTLAUTH_NO_SKIP") == "" {
 		t.Logf("%s is not installed", jar)
-	} else if zookeeper := free(); begin(zookeeper, "java", "-XX:TieredStopAtLevel=1", "-Xmx128m", "-Dzookeeper.admin.enableServer=false", "-Dzookeeper.forceSync=no",
+	} else if zookeeper := free(); isNamed("ZooKeeper") && begin(zookeeper, "java", "-XX:TieredStopAtLevel=1", "-Xmx128m", "-Dzookeeper.admin.enableServer=false", "-Dzookeeper.forceSync=no",
 		"-cp", jar, "org.apache.zookeeper.server.ZooKeeperServerMain", port(zookeeper), t.TempDir()) {
 		all["ZooKeeper"] = "zookeeper://" + zookeeper
 		awaitZooKeeper(t, zookeeper)
@@ -321,10 +323,7 @@ func atOnce(t *testing.T, address string) {
 
 // TestSwept: what is taken out of ZooKeeper is emptied, and deleted when no Traefik can be reading any more.
 func TestSwept(t *testing.T) {
-	address := stores(t)["ZooKeeper"]
-	if address == "" {
-		t.Skip("there is no ZooKeeper")
-	}
+	address := stores(t, "ZooKeeper")["ZooKeeper"]
 	was := store.Rest
 	t.Cleanup(func() { store.Rest = was })
 	conn, _, err := zk.Connect([]string{strings.TrimPrefix(address, "zookeeper://")}, 10*time.Second, zk.WithLogInfo(false))
@@ -373,6 +372,49 @@ func TestSwept(t *testing.T) {
 				t.Errorf("left are %s, want %s; with a value %s", got, test.left, kept(t, l))
 			}
 		})
+	}
+}
+
+// TestPermissions: a new node in ZooKeeper is whose folder it is in, and who may not read or write says so without a secret.
+func TestPermissions(t *testing.T) {
+	address := stores(t, "ZooKeeper")["ZooKeeper"]
+	server := strings.TrimPrefix(address, "zookeeper://")
+	conn, _, err := zk.Connect([]string{server}, 10*time.Second, zk.WithLogInfo(false))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(conn.Close)
+	own := append(zk.DigestACL(zk.PermAll, "ptl", "hunter2"), zk.DigestACL(zk.PermAll&^zk.PermAdmin, "less", "hunter3")...)
+	if _, err := conn.Create("/own", nil, 0, own); err != nil {
+		t.Fatal(err)
+	}
+	l := opened(t, "zookeeper://ptl:hunter2@"+server, "own", map[string]string{"secretFile": "/x", "terminals/paired/a1/user": "ann"})
+	if list, err := l.Read(); err != nil || len(list.Terminals) != 1 {
+		t.Fatal(list, err)
+	}
+	if _, _, err := conn.Get("/" + l.Middlewares + "auth/plugin/ptlauth/terminals/paired/a1/user"); !errors.Is(err, zk.ErrNoAuth) {
+		t.Errorf("who has no permission gets %v", err)
+	}
+	for as, want := range map[string]string{"": "may not read own", "ptl:hunter4@": "may not read own", "less:hunter3@": "needs the permission `admin`"} {
+		l := opened(t, "zookeeper://"+as+server, "own", nil)
+		err := l.Change(t.Context(), func(list *List) error { list.Add("b1", "x", "", nil); return nil })
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter") {
+			t.Errorf("as %q the error is %v, want %q", as, err, want)
+		}
+	}
+}
+
+// TestConsulToken: who has no good token is told so, without it.
+func TestConsulToken(t *testing.T) {
+	address := stores(t, "Consul")["Consul"]
+	l := opened(t, strings.Replace(address, consulToken, "hunter2", 1), "denied", nil)
+	if _, err := l.Read(); err == nil || !strings.Contains(err.Error(), "403") || !strings.Contains(err.Error(), "CONSUL_HTTP_TOKEN") || strings.Contains(err.Error(), "hunter") {
+		t.Errorf("the error is %v", err)
+	}
+	anonymous := opened(t, strings.Replace(address, ":"+consulToken+"@", "", 1), "denied", nil)
+	text := "x"
+	if isDone, err := anonymous.Store.Commit(t.Context(), []store.Change{{Key: "denied/x", Is: &text}}); isDone || err == nil {
+		t.Errorf("without a token: %t, %v", isDone, err)
 	}
 }
 

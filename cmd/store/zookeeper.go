@@ -21,7 +21,7 @@ const session = 10 * time.Second
 // clocks are apart.
 var Rest = 10 * time.Minute
 
-// blank is what stands where nothing is: what is empty, Traefik's client asks for eleven times.
+// blank is what stands where nothing is: what is empty, Traefik's client asks for eleven times (kvtools/zookeeper's get).
 const blank = " "
 
 // zooKeeper is a tree, in which each node has a value and children. What of it is below Traefik's root key, Traefik's client

@@ -156,7 +156,7 @@ func newZooKeeper(t *testing.T) *engine {
 		}
 	}
 	return &engine{
-		static:  "zooKeeper: {endpoints: ['" + addr + "']}",
+		static:  "zooKeeper: {endpoints: ['" + slowly(t, addr) + "']}",
 		url:     "zookeeper://" + addr,
 		isSlow:  true,
 		quietly: write,
@@ -186,6 +186,46 @@ func newZooKeeper(t *testing.T) *engine {
 			return all
 		},
 	}
+}
+
+// slowly is an address behind which each request waits for a millisecond, as between machines, so that what changes while
+// Traefik reads has the effect that it can have.
+func slowly(t *testing.T, addr string) string {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	carry := func(to, from net.Conn, wait time.Duration) {
+		defer to.Close()
+		part := make([]byte, 1<<16)
+		for {
+			n, err := from.Read(part)
+			if err != nil {
+				return
+			}
+			time.Sleep(wait)
+			if _, err := to.Write(part[:n]); err != nil {
+				return
+			}
+		}
+	}
+	go func() {
+		for {
+			client, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			server, err := net.Dial("tcp", addr)
+			if err != nil {
+				client.Close()
+				continue
+			}
+			go carry(server, client, time.Millisecond)
+			go carry(client, server, 0)
+		}
+	}()
+	return listener.Addr().String()
 }
 
 type silence struct{}
