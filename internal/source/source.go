@@ -38,8 +38,11 @@ const (
 	longSilence = 2 * maxPause
 	// maxWaiting is how many requests may wait at once for a look out of turn.
 	maxWaiting = 64
-	// maxUnused is how long a source is kept that nobody looks at.
-	maxUnused = 10 * time.Minute
+	// maxUnused is how long a source is kept that nobody looks at, and sweepInterval how often
+	// it is looked whether any is: a thousand middlewares, each with a list of its own, are made
+	// in a time that grows with their number, not with its square.
+	maxUnused     = 10 * time.Minute
+	sweepInterval = time.Minute
 )
 
 // Parse makes a value of a content, or says what is wrong with it, in words that do
@@ -85,6 +88,7 @@ type Source struct {
 var (
 	mutex sync.Mutex
 	all   = map[string]*Source{}
+	swept time.Time // when it was last looked whether any is unused
 )
 
 // File returns the file of that path, looked at once. The kind says what it is parsed
@@ -117,10 +121,9 @@ func known(key string, fresh *Source) *Source {
 	now := time.Now()
 	mutex.Lock()
 	defer mutex.Unlock()
-	for other, s := range all {
-		if now.Sub(lastUse(s)) > maxUnused {
-			delete(all, other)
-		}
+	if now.Sub(swept) > sweepInterval {
+		swept = now
+		forgetUnused(now)
 	}
 	s := all[key]
 	if s == nil {
@@ -129,6 +132,15 @@ func known(key string, fresh *Source) *Source {
 		all[key] = s
 	}
 	return s
+}
+
+// forgetUnused forgets what nobody has looked at for long; mutex is held.
+func forgetUnused(now time.Time) {
+	for key, s := range all {
+		if now.Sub(lastUse(s)) > maxUnused {
+			delete(all, key)
+		}
+	}
 }
 
 func lastUse(s *Source) time.Time {
