@@ -3,7 +3,7 @@
 # make test-fast   the inner loop: under a minute, without Traefik
 # make fuzz        every fuzz target for a minute, and 100,000 tokens against go-jose
 # make soak        ten minutes of load, reloads, rotations and broken files
-# make bench       ratios in one real Traefik, into docs/bench.md; needs wrk
+# make bench       ratios in one real Traefik, into docs/bench.md and docs/scale.md; needs wrk
 # make bench-fast  the interpreted plugin alone, as multiples of a plugin that does nothing
 
 GOLANGCI = go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0

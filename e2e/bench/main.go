@@ -1,6 +1,6 @@
 // Command bench measures what ptlauth costs, side by side with what stands in its place, in one real Traefik: interleaved
 // rounds, so that the machine's noise hits all alike, and ratios, because nothing else carries over to another machine.
-// It writes docs/bench.md and docs/bench.svg.
+// It writes docs/bench.md, docs/bench.svg and docs/scale.md.
 package main
 
 import (
@@ -67,7 +67,7 @@ func main() {
 	rounds := flag.Int("rounds", 20, "rounds at 16 connections; a third of it at 1 and 128")
 	length := flag.Duration("length", time.Second, "how long each contender is asked in each round")
 	distinct := flag.Int("tokens", 1_000_000, "how many distinct tokens Traefik's memory is measured after")
-	only := flag.String("only", "", "rates, growth, tokens or reload; empty: all")
+	only := flag.String("only", "", "rates, growth, tokens, reload or scale; empty: all")
 	out := flag.String("out", "", "folder for bench.md and bench.svg; empty: print only")
 	takes := flag.Duration("auth", -1, "be an auth server that takes so long, until standard input ends")
 	flag.Parse()
@@ -88,6 +88,7 @@ func main() {
 		{"rates", func() error { return measure(ctx, dir, *rounds, *length, *out) }},
 		{"tokens", func() error { return measureTokens(ctx, dir, min(3, *rounds), 20**length, *out) }},
 		{"reload", func() error { return measureReload(ctx, dir, max(1, *rounds/2), *out) }},
+		{"scale", func() error { return measureScale(ctx, dir, *out) }},
 		{"growth", func() error {
 			return grow(ctx, &growth{dir: dir, rounds: max(3, *rounds/2), length: max(time.Second, *length/2), distinct: *distinct}, *out)
 		}},

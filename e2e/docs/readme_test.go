@@ -716,7 +716,7 @@ func TestReadmeTraefik(t *testing.T) {
 // TestReadmeLinks follows the links between the files of this repository.
 func TestReadmeLinks(t *testing.T) {
 	link := regexp.MustCompile(`(?:\]\(|src=")([^)"\s]+)[)"]`)
-	for _, file := range []string{readme, install, "../../demo/README.md", clusterFolder + "README.md", "../../docs/ptl.md", contributing, security, "../../CHANGELOG.md", "../../docs/yaegi.md", portalPage, operationsPage, appsPage} {
+	for _, file := range []string{readme, install, "../../demo/README.md", clusterFolder + "README.md", "../../docs/ptl.md", contributing, security, "../../CHANGELOG.md", "../../docs/yaegi.md", "../../docs/scale.md", portalPage, operationsPage, appsPage} {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			found := 0
 			for _, match := range link.FindAllStringSubmatch(text(t, file), -1) {
