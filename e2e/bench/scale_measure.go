@@ -50,7 +50,8 @@ func (s *scale) measureList(ctx context.Context, p place, n, rounds int) (*listC
 		return nil, err
 	}
 	for i := range rounds {
-		if err := s.takeOut(ctx, t, p, n, 1+i*(n-1)/rounds, c); err != nil {
+		time.Sleep(rand.N(refreshed)) // or each change would come as long after a look
+		if err := c.note(ctx, t, s.removal(t, p, n, 1+i*(n-1)/rounds)); err != nil {
 			return nil, err
 		}
 	}
@@ -58,23 +59,37 @@ func (s *scale) measureList(ctx context.Context, p place, n, rounds int) (*listC
 	return c, nil
 }
 
-// takeOut takes a device out of a list, and notes what that takes.
-func (s *scale) takeOut(ctx context.Context, t *subject, p place, n, gone int, c *listCost) error {
-	time.Sleep(rand.N(refreshed)) // or each change would come as long after a look
-	used, began, err := t.worked(), time.Time{}, error(nil)
+// removal is a change that takes a device out of a list.
+type removal struct {
+	do   func() (written time.Time, err error)
+	gone string // whom it leaves out; empty: nobody would refuse that device
+}
+
+func (s *scale) removal(t *subject, p place, n, gone int) removal {
+	r := removal{do: func() (time.Time, error) { return t.put(p.text(s, n, gone)) }, gone: device(gone)}
 	if p.remove != nil {
-		err = p.remove(s, n, gone)
-		began = time.Now()
-	} else {
-		began, err = t.put(p.text(s, n, gone))
+		r.do = func() (time.Time, error) {
+			err := p.remove(s, n, gone)
+			return time.Now(), err
+		}
 	}
+	if p.plugin == "noop" {
+		r.gone = ""
+	}
+	return r
+}
+
+// note takes a device out, and notes what that takes.
+func (c *listCost) note(ctx context.Context, t *subject, r removal) error {
+	used := t.worked()
+	began, err := r.do()
 	if err != nil {
 		return err
 	}
-	if p.plugin == "noop" {
+	if r.gone == "" {
 		err = t.applied(ctx)
 	} else {
-		err = t.awaits(ctx, "app", device(gone), http.StatusUnauthorized)
+		err = t.awaits(ctx, "app", r.gone, http.StatusUnauthorized)
 		c.refusals = append(c.refusals, time.Since(began).Seconds())
 	}
 	if err != nil {
