@@ -148,7 +148,8 @@ func newZooKeeper(t *testing.T) *engine {
 			path := ""
 			for name := range strings.SplitSeq(pairs[i], "/") {
 				path += "/" + name
-				_, err := conn.Create(path, nil, 0, zk.WorldACL(zk.PermAll))
+				// What is empty, Traefik asks for twelve times.
+				_, err := conn.Create(path, []byte(" "), 0, zk.WorldACL(zk.PermAll))
 				must(err, zk.ErrNodeExists)
 			}
 			_, err := conn.Set(path, []byte(pairs[i+1]), -1)

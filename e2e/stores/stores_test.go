@@ -216,7 +216,7 @@ func looks(t *testing.T, s *site) {
 func many(t *testing.T, s *site, others map[string]string) {
 	count, atOnce := 100, 60
 	if s.isSlow {
-		count, atOnce = 10, 5
+		count, atOnce = 6, 6
 	}
 	var old []string
 	for i := range count {
@@ -284,7 +284,7 @@ func killed(t *testing.T, s *site, others map[string]string) {
 	whole := time.Since(began)
 	moments := 60
 	if s.isSlow {
-		moments = 20
+		moments = 15
 	}
 	kept, undone, cut := 0, 0, 0
 	for i := range moments {
