@@ -1,4 +1,5 @@
 # make demo        let a phone into a small app, and throw it out; needs Go and nothing else
+# make demo-cluster  the same with three Traefiks, Redis and HAProxy, which must be installed
 # make test        everything: vet, lint, unit tests, the corpus three times, real apps
 # make test-fast   the inner loop: under a minute, without Traefik
 # make fuzz        every fuzz target for a minute, and 100,000 tokens against go-jose
@@ -15,10 +16,13 @@ IN_MODULE = cd $$module && if [ -f dev.json ]; then export GOFLAGS="$$(go env GO
 # Tests note here what they left out for want of a program.
 export LEFT_OUT = $(CURDIR)/.left-out
 
-.PHONY: demo test test-fast test-e2e fuzz soak bench bench-fast vet lint vendor clean
+.PHONY: demo demo-cluster test test-fast test-e2e fuzz soak bench bench-fast vet lint vendor clean
 
 demo:
 	@cd e2e && exec go run ./demo
+
+demo-cluster:
+	@cd e2e && exec go run ./demo cluster
 
 test: vet lint
 	@rm -f $(LEFT_OUT)

@@ -3,6 +3,8 @@
 //
 // LAN=1 lets the devices of the local network reach it, LAN=ADDRESS by that address of this machine.
 // PORT chooses the port, TRAEFIK a binary to use instead of building one.
+//
+// With the argument cluster there are three Traefiks instead, which Redis configures, behind HAProxy.
 package main
 
 import (
@@ -31,20 +33,24 @@ const (
 )
 
 func main() {
-	if err := run(os.Stdout, os.Stderr); err != nil {
+	demo := show
+	if len(os.Args) == 2 && os.Args[1] == "cluster" {
+		demo = showCluster
+	}
+	if err := run(demo, os.Stdout, os.Stderr); err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		os.Exit(1)
 	}
 }
 
-func run(stdout, progress io.Writer) error {
+func run(demo func(ctx context.Context, dir string, stdout, progress io.Writer) error, stdout, progress io.Writer) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	dir, err := os.MkdirTemp("", "ptlauth-demo-")
 	if err != nil {
 		return err
 	}
-	err = show(ctx, dir, stdout, progress)
+	err = demo(ctx, dir, stdout, progress)
 	if ctx.Err() != nil {
 		err = nil // ended on request, however far it had come
 	}
@@ -64,7 +70,12 @@ func show(ctx context.Context, dir string, stdout, progress io.Writer) error {
 	defer closeApp()
 	url := "http://" + address
 	configuration := fmt.Sprintf(dynamic, appURL, filepath.Join(dir, "secret"), filepath.Join(dir, "list", "terminals.json"))
-	if err := furnish(dir, url, configuration); err != nil {
+	if err := furnish(dir, map[string]string{
+		"secret":              rand.Text() + rand.Text(),
+		"list/terminals.json": "[]\n",
+		"dynamic.yml":         configuration,
+		"ptl.yml":             fmt.Sprintf("url: %s\ndynamic: %s\n", url, filepath.Join(dir, "dynamic.yml")),
+	}); err != nil {
 		return err
 	}
 	if err := build(ctx, dir, progress); err != nil {
@@ -104,18 +115,14 @@ http:
           pairing: true
 `
 
-// furnish writes what ptl and the plugin read: a secret, a list without a device, and where these are.
-func furnish(dir, url, configuration string) error {
-	if err := os.Mkdir(filepath.Join(dir, "list"), 0o700); err != nil {
-		return err
-	}
-	for name, content := range map[string]string{
-		"secret":              rand.Text() + rand.Text(),
-		"list/terminals.json": "[]\n",
-		"dynamic.yml":         configuration,
-		"ptl.yml":             fmt.Sprintf("url: %s\ndynamic: %s\n", url, filepath.Join(dir, "dynamic.yml")),
-	} {
-		if err := os.WriteFile(filepath.Join(dir, filepath.FromSlash(name)), []byte(content), 0o600); err != nil {
+// furnish writes what ptl and the plugin read, such as a secret, a list without a device, and where these are.
+func furnish(dir string, files map[string]string) error {
+	for name, content := range files {
+		path := filepath.Join(dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			return err
+		}
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 			return err
 		}
 	}
@@ -124,14 +131,16 @@ func furnish(dir, url, configuration string) error {
 
 // build puts ptl into dir, made of this repository.
 func build(ctx context.Context, dir string, progress io.Writer) error {
-	_, file, _, ok := runtime.Caller(0)
-	if !ok {
-		return errors.New("no source to build ptl of")
-	}
 	cmd := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-modfile=dev.mod", "-o", dir+string(filepath.Separator), "./ptl")
-	cmd.Dir = filepath.Join(filepath.Dir(file), "..", "..", "cmd")
+	cmd.Dir = filepath.Join(repository(), "cmd")
 	cmd.Stdout, cmd.Stderr = progress, progress
 	return cmd.Run()
+}
+
+// repository is this one's folder.
+func repository() string {
+	_, file, _, _ := runtime.Caller(0)
+	return filepath.Join(filepath.Dir(file), "..", "..")
 }
 
 // pair runs ptl until a device is in, the code has ended unused, or ctx ends. What it says is all there is

@@ -151,6 +151,12 @@ type running struct {
 
 func start(t *testing.T, env ...string) *running {
 	t.Helper()
+	return startAs(t, "", env...)
+}
+
+// startAs starts it with an argument, if there is one.
+func startAs(t *testing.T, argument string, env ...string) *running {
+	t.Helper()
 	dir := t.TempDir()
 	binary, temp := filepath.Join(dir, "demo"), filepath.Join(dir, "temp")
 	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
@@ -159,7 +165,7 @@ func start(t *testing.T, env ...string) *running {
 	if err := os.Mkdir(temp, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	return &running{program.NewScreen(t, ".", append(append(os.Environ(), "LAN=", "TMPDIR="+temp), env...), binary), temp}
+	return &running{program.NewScreen(t, ".", append(append(os.Environ(), "LAN=", "TMPDIR="+temp), env...), append([]string{binary}, strings.Fields(argument)...)...), temp}
 }
 
 // command is what stands alone on a line that it has printed.

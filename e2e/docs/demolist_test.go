@@ -15,7 +15,10 @@ import (
 // is for, by their package and name.
 var demoTests = map[string][]string{
 	"README.md":               {"docs.TestCompose", "docs.TestReadmeLinks"},
-	"cluster/haproxy.cfg":     {"cluster.TestCluster"},
+	"cluster/compose.yml":     {"docs.TestSeveralCompose"},
+	"cluster/configure.sh":    {"docs.TestSeveralCompose"},
+	"cluster/haproxy.cfg":     {"cluster.TestCluster", "docs.TestSeveralCompose"},
+	"cluster/redis.conf":      {"docs.TestSeveralCompose"},
 	"compose.yml":             {"docs.TestCompose"},
 	"kubernetes/":             {"docs.TestClusterFiles"}, // which finds a file that it does not know
 	"nomad/ptlauth.nomad.hcl": {"docs.TestNomad"},
