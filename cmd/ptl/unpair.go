@@ -95,21 +95,8 @@ func (p *place) throwAllOut(c *command.Console, file registry.Registry, chosen [
 	return problems[last]
 }
 
-const (
-	// agreeing is how many questions in turn must be refused until a terminal is said to be out. Of three Traefiks behind a
-	// balancer that has other visitors too, so many miss the one that still admits it once in three thousand times.
-	agreeing = 20
-	// again is between two of them, after the first refusal.
-	again = 10 * time.Millisecond
-)
-
-// pause is until the next question.
-func pause(refusals int, usual time.Duration) time.Duration {
-	if refusals > 0 {
-		return again
-	}
-	return usual
-}
+// agreeing is how many Traefiks in turn must refuse a terminal until it is said to be out.
+const agreeing = 3
 
 // leaver is a terminal that is off the list, and perhaps not yet out.
 type leaver struct {
@@ -212,7 +199,7 @@ func (p *place) awaitOut(c *command.Console, l *leaver) error {
 			c.Notef("%s is out.\n", l.name)
 			return nil
 		}
-		if !wait(ctx, pause(refusals, min(refresh, interval)/4)) {
+		if !wait(ctx, min(refresh, interval)/4) {
 			return command.Errorf(command.Interrupted, "%s is off the list; whether Traefik knows, was not waited for", l.name)
 		}
 	}
@@ -229,6 +216,11 @@ const (
 	throttle = 2 * time.Second
 	// storePatience is how long it may at most.
 	storePatience = 15 * time.Second
+	// storeAgreeing is how many questions in turn must be refused. One of several Traefiks may be cut off from the store: of
+	// three behind a balancer that has other visitors too, so many miss one once in two hundred thousand times.
+	storeAgreeing = 30
+	// storeAgain is between two of them.
+	storeAgain = 10 * time.Millisecond
 )
 
 // awaitRefusal waits until each Traefik that answers refuses the token, or, after the last device was taken out, everybody.
@@ -239,7 +231,7 @@ func (p *place) awaitRefusal(c *command.Console, l *leaver) error {
 	defer stop()
 	refusals := 0
 	var trouble error
-	for asked := 0; asked < agreeing || time.Since(l.since) < storePatience; asked++ {
+	for asked := 0; asked < agreeing || refusals > 0 || time.Since(l.since) < storePatience; asked++ {
 		isIn, err := p.isIn(ctx, l.token)
 		trouble = err
 		switch {
@@ -252,14 +244,18 @@ func (p *place) awaitRefusal(c *command.Console, l *leaver) error {
 			refusals++
 		}
 		switch {
-		case refusals == agreeing && l.isLast:
+		case refusals == storeAgreeing && l.isLast:
 			c.Notef("%s is out. It was the last device, and without one the middleware answers 503: %s lets another one in.\n", l.name, p.way())
 			return nil
-		case refusals == agreeing:
+		case refusals == storeAgreeing:
 			c.Notef("%s is out.\n", l.name)
 			return nil
 		}
-		if !wait(ctx, pause(refusals, interval/10)) {
+		pause := interval / 10
+		if refusals > 0 {
+			pause = storeAgain
+		}
+		if !wait(ctx, pause) {
 			return command.Errorf(command.Interrupted, "%s is off the list; whether Traefik knows, was not waited for", l.name)
 		}
 	}

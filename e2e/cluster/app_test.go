@@ -4,39 +4,24 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/coder/websocket"
 )
 
-// app is what the Traefiks protect. It remembers whom they led to it.
-type app struct {
-	url   string
-	mutex sync.Mutex
-	last  map[string]time.Time // by user
-	by    map[string]string    // a request's number → the Traefik that HAProxy had chosen for it
-}
-
-func newApp(t *testing.T) *app {
-	a := &app{last: map[string]time.Time{}, by: map[string]string{}}
-	server := httptest.NewServer(a)
+// newApp is what the Traefiks protect, which says as whom it was asked; its address.
+func newApp(t *testing.T) string {
+	server := httptest.NewServer(http.HandlerFunc(answer))
 	t.Cleanup(func() {
 		server.CloseClientConnections()
 		server.Close()
 	})
-	a.url = server.URL
-	return a
+	return server.URL
 }
 
-func (a *app) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	user := r.Header.Get("X-Ptl-User")
-	a.mutex.Lock()
-	a.last[user] = time.Now()
-	a.by[strings.TrimPrefix(r.URL.Path, "/number/")] = r.Header.Get("X-Traefik")
-	a.mutex.Unlock()
-	w.Header().Set("X-User", user)
+func answer(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("X-User", r.Header.Get("X-Ptl-User"))
 	if strings.HasPrefix(r.URL.Path, "/number/") {
 		time.Sleep(30 * time.Millisecond) // so that some are under way at any moment
 	}
@@ -54,18 +39,4 @@ func (a *app) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-}
-
-// lastSeen is when a user was there last.
-func (a *app) lastSeen(user string) time.Time {
-	a.mutex.Lock()
-	defer a.mutex.Unlock()
-	return a.last[user]
-}
-
-// led is the Traefik that led a request there; empty: none did.
-func (a *app) led(number string) string {
-	a.mutex.Lock()
-	defer a.mutex.Unlock()
-	return a.by[number]
 }

@@ -32,7 +32,7 @@ func TestClocks(t *testing.T) {
 	c.env, c.site = program.WithPtl(t), t.TempDir()
 	c.writes(t, "secret", c.secret)
 	c.writes(t, "list/terminals.json", listOf(c.device(t, "stays"), c.device(t, "ends")))
-	configuration := fmt.Sprintf(dynamic, c.app.url, filepath.Join(c.site, "secret"), fmt.Sprintf("{file: %q}, pairing: true", filepath.Join(c.site, "list", "terminals.json")))
+	configuration := fmt.Sprintf(dynamic, c.app, filepath.Join(c.site, "secret"), fmt.Sprintf("{file: %q}, pairing: true", filepath.Join(c.site, "list", "terminals.json")))
 	c.writes(t, "dynamic.yml", configuration)
 	for i := range names {
 		c.options[i].Dynamic = configuration

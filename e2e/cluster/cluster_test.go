@@ -42,7 +42,7 @@ const patience = 60 * time.Second
 // cluster is three Traefiks behind HAProxy, each with a way of its own to the store that configures them.
 type cluster struct {
 	*store
-	app      *app
+	app      string // its address
 	secret   string
 	links    []*link
 	addrs    []string // the Traefiks'
@@ -102,8 +102,8 @@ func newCluster(t *testing.T, s *store, env []string) *cluster {
 		c.links = append(c.links, newLink(t, s.addr))
 		c.addrs = append(c.addrs, program.UnusedAddr(t))
 		c.options[i] = traefik.Options{Progress: os.Stderr, Static: fmt.Sprintf(
-			`{entryPoints: {web: {address: %q, forwardedHeaders: {trustedIPs: [127.0.0.1/32]}, http: {middlewares: [auth@%s]}}}, providers: {providersThrottleDuration: 2s, %s}}`,
-			c.addrs[i], strings.ToLower(s.name), s.static(c.links[i].addr))}
+			`{entryPoints: {web: {address: %q, forwardedHeaders: {trustedIPs: [127.0.0.1/32]}, http: {middlewares: [auth@%s]}}}, providers: {providersThrottleDuration: %dms, %s}}`,
+			c.addrs[i], strings.ToLower(s.name), setting("PTLAUTH_THROTTLE", 2000), s.static(c.links[i].addr))}
 	}
 	c.beginAll(t)
 	content := fmt.Sprintf("url: http://%s\nregistry: %s\nmiddleware: auth\nsecretFile: %s\n", c.entry, s.url, source.Named(t, "secret", c.secret))
@@ -119,7 +119,7 @@ func (c *cluster) configuration(t *testing.T) []string {
 	return append([]string{
 		"traefik/http/routers/one/rule", "PathPrefix(`/`)", "traefik/http/routers/one/service", "one",
 		"traefik/http/routers/two/rule", "Host(`two.example.com`)", "traefik/http/routers/two/service", "two",
-		"traefik/http/services/one/loadBalancer/servers/0/url", c.app.url, "traefik/http/services/two/loadBalancer/servers/0/url", c.app.url,
+		"traefik/http/services/one/loadBalancer/servers/0/url", c.app, "traefik/http/services/two/loadBalancer/servers/0/url", c.app,
 		options + "secretFile", source.Named(t, "secret", c.secret),
 	}, c.device(t, "stays").pairs()...)
 }

@@ -76,13 +76,22 @@ func (c *cluster) isCutOff(t *testing.T) {
 	l := c.loads(c.device(t, "stays"))
 	c.links[2].cuts()
 	time.Sleep(time.Duration(setting("PTLAUTH_OUTAGE", 1)) * time.Second)
-	c.change(t, sold.keys())
+	said := make(chan time.Time, 1)
+	go func() {
+		if out, err := c.ptl(t, "unpair", sold.id); err != nil || !strings.Contains(out, "is out.") {
+			t.Errorf("ptl unpair: %v, %s", err, out)
+		}
+		said <- time.Now()
+	}()
 	c.awaits(t, 0, sold, http.StatusUnauthorized)
 	c.awaits(t, 1, sold, http.StatusUnauthorized)
 	time.Sleep(3 * time.Second)
 	c.stillIn(t, sold, 2)
 	over := time.Now()
 	c.links[2].heals()
+	if at := <-said; at.Before(over) {
+		t.Error("ptl says that it is out while one Traefik lets it in")
+	}
 	c.outAgain(t, sold, "one Traefik was cut off", over)
 	if lost := l.ends(t, "one Traefik is cut off"); len(lost) > 0 {
 		t.Errorf("%d requests were lost, such as %+v", len(lost), lost[0])
@@ -102,6 +111,22 @@ func (c *cluster) fallsSilent(t *testing.T) {
 	over := time.Now()
 	c.links[2].heals()
 	c.outAgain(t, sold, "nothing arrived at one Traefik", over)
+}
+
+// losesConnections has one Traefik wait for the store's word on a connection that is gone.
+func (c *cluster) losesConnections(t *testing.T) {
+	c.gone.whilst("one Traefik waits on a connection that is gone")
+	sold := c.in(t, "sold while one waits")
+	c.links[2].loses()
+	c.change(t, sold.keys())
+	c.awaits(t, 0, sold, http.StatusUnauthorized)
+	c.awaits(t, 1, sold, http.StatusUnauthorized)
+	time.Sleep(4 * time.Second)
+	c.stillIn(t, sold, 2)
+	c.restarts(t, 2)
+	c.awaits(t, 2, sold, http.StatusUnauthorized)
+	c.awaits(t, 2, c.device(t, "stays"), http.StatusOK)
+	c.gone.add(sold)
 }
 
 // isSlow delays whatever the store says.
@@ -199,7 +224,7 @@ func (c *cluster) startsEmpty(t *testing.T) {
 	c.awaits(t, 1, stays, http.StatusNotFound)
 	c.awaitHealth(t, 1, said, false)
 	// Whatever else is written first takes everybody's routers.
-	c.change(t, nil, "traefik/http/services/unrelated/loadBalancer/servers/0/url", c.app.url)
+	c.change(t, nil, "traefik/http/services/unrelated/loadBalancer/servers/0/url", c.app)
 	if c.isDeafAfterLoss {
 		time.Sleep(3 * time.Second)
 		c.stillIn(t, sold, 0, 2)

@@ -25,7 +25,7 @@ func (c *cluster) isHalfWritten(t *testing.T) {
 	ann, ben, sold := c.device(t, "ann"), c.device(t, "ben"), c.device(t, "sold")
 	pairs := []string{
 		"traefik/http/routers/app/rule", "PathPrefix(`/`)", "traefik/http/routers/app/service", "app", "traefik/http/routers/app/middlewares/0", "auth",
-		"traefik/http/services/app/loadBalancer/servers/0/url", c.app.url, options + "secretFile", source.Named(t, "secret", c.secret),
+		"traefik/http/services/app/loadBalancer/servers/0/url", c.app, options + "secretFile", source.Named(t, "secret", c.secret),
 		options + "paths/0/prefix", "/open/", options + "paths/0/access", "public", options + "headers/X-Remote-User", "{auth.user}",
 	}
 	pairs = append(append(pairs, ann.pairs()...), ben.pairs()...)

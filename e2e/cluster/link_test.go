@@ -18,6 +18,9 @@ type link struct {
 	isCut bool
 	delay time.Duration
 	conns map[net.Conn]bool
+	// made counts the connections; of those before lost nothing arrives any more, until over is closed.
+	made, lost int
+	over       chan struct{}
 }
 
 func newLink(t *testing.T, to string) *link {
@@ -26,10 +29,11 @@ func newLink(t *testing.T, to string) *link {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &link{addr: listener.Addr().String(), open: make(chan struct{}), conns: map[net.Conn]bool{}}
+	l := &link{addr: listener.Addr().String(), open: make(chan struct{}), over: make(chan struct{}), conns: map[net.Conn]bool{}}
 	close(l.open)
 	t.Cleanup(func() {
 		listener.Close()
+		close(l.over)
 		l.heals()
 		l.cuts()
 	})
@@ -52,34 +56,40 @@ func (l *link) join(here net.Conn, to string) {
 		return
 	}
 	defer there.Close()
-	if !l.keeps(here, there) {
+	number, isOpen := l.keeps(here, there)
+	if !isOpen {
 		return
 	}
 	ended := make(chan struct{}, 2)
-	go l.carry(there, here, ended)
-	go l.carry(here, there, ended)
+	go l.carry(number, there, here, ended)
+	go l.carry(number, here, there, ended)
 	<-ended
 }
 
-// keeps reports that a connection may be, which a cut ends.
-func (l *link) keeps(conns ...net.Conn) bool {
+// keeps numbers a connection, and reports that it may be; a cut ends it.
+func (l *link) keeps(conns ...net.Conn) (int, bool) {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
 	for _, conn := range conns {
 		l.conns[conn] = true
 	}
-	return !l.isCut
+	l.made++
+	return l.made, !l.isCut
 }
 
-func (l *link) carry(to io.Writer, from io.Reader, ended chan<- struct{}) {
+func (l *link) carry(number int, to io.Writer, from io.Reader, ended chan<- struct{}) {
 	defer func() { ended <- struct{}{} }()
 	part := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(part)
 		if n > 0 {
 			l.mutex.Lock()
-			open, delay := l.open, l.delay
+			open, delay, isLost := l.open, l.delay, number <= l.lost
 			l.mutex.Unlock()
+			if isLost {
+				<-l.over
+				return
+			}
 			<-open
 			time.Sleep(delay)
 			if _, err := to.Write(part[:n]); err != nil {
@@ -103,7 +113,14 @@ func (l *link) cuts() {
 	clear(l.conns)
 }
 
-// falls silent: what is sent does not arrive, and nobody is told, until it heals.
+// loses the connections that there are, and tells nobody: a firewall, or a machine that is gone. Others can be made.
+func (l *link) loses() {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	l.lost = l.made
+}
+
+// fallsSilent: what is sent does not arrive, and nobody is told, until it heals.
 func (l *link) fallsSilent() {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()

@@ -68,7 +68,7 @@ func isShared(t *testing.T, lists []string, write func(t *testing.T, list string
 	stays, sold := c.device(t, "stays"), c.device(t, "sold")
 	write(t, listOf(stays, sold))
 	for i, list := range lists {
-		c.options[i].Dynamic = fmt.Sprintf(dynamic, c.app.url, source.Named(t, "secret", c.secret), fmt.Sprintf("{%s, stale: %s}", list, stale))
+		c.options[i].Dynamic = fmt.Sprintf(dynamic, c.app, source.Named(t, "secret", c.secret), fmt.Sprintf("{%s, stale: %s}", list, stale))
 	}
 	c.beginAll(t)
 	for i := range names {
