@@ -2,8 +2,8 @@ package ptlauth
 
 import (
 	"net/http"
-	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/getportal/ptlauth/internal/address"
 	"github.com/getportal/ptlauth/internal/app"
@@ -28,26 +28,53 @@ type appRoute struct {
 	rules  *app.Rules
 }
 
-// appHandlers are one router's handlers, by the app's name.
+// appHandlers are one router's handlers.
 type appHandlers struct {
-	apps     *appRouter
-	next     http.Handler
-	handlers sync.Map // http.Handler
+	apps   *appRouter
+	next   http.Handler
+	byName sync.Map // http.HandlerFunc by the app's name
+	// byHost are the same by whole hosts, so that most requests need one look-up.
+	byHost sync.Map
+	hosts  int64 // how many these are
 }
+
+// maxHosts bounds how many hosts are known, and maxHost their length in bytes: clients make
+// them up.
+const (
+	maxHosts = 1000
+	maxHost  = 253
+)
 
 // byApp hands each request to the gate of the app that its host names.
 func byApp(apps *appRouter, next http.Handler) http.Handler {
 	router := &appHandlers{apps: apps, next: next}
-	handlers := &router.handlers
+	byHost := &router.byHost
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		label, _, _ := strings.Cut(r.Host, ".")
-		known, ok := handlers.Load(label)
+		known, _ := byHost.Load(r.Host)
+		serve, ok := known.(http.HandlerFunc)
 		if ok {
-			known.(http.Handler).ServeHTTP(w, r)
+			serve(w, r)
 			return
 		}
-		openApp(router, w, r)
+		byLabel(router, w, r)
 	})
+}
+
+// byLabel is for a host that is not known yet.
+func byLabel(router *appHandlers, w http.ResponseWriter, r *http.Request) {
+	known, _ := router.byName.Load(app.Of(r.Host))
+	serve, ok := known.(http.HandlerFunc)
+	if !ok {
+		openApp(router, w, r)
+		return
+	}
+	if len(r.Host) <= maxHost && atomic.LoadInt64(&router.hosts) < maxHosts {
+		_, isThere := router.byHost.LoadOrStore(r.Host, known)
+		if !isThere {
+			atomic.AddInt64(&router.hosts, 1)
+		}
+	}
+	serve(w, r)
 }
 
 // openApp makes the handler for an app that this router was not asked for since the app was
@@ -60,7 +87,7 @@ func openApp(router *appHandlers, w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	handler := newHandler(g, router.next, router)
-	router.handlers.Store(label, handler)
+	router.byName.Store(label, handler)
 	handler.ServeHTTP(w, r)
 }
 
@@ -122,7 +149,11 @@ func isOutdated(route *appRoute) bool {
 
 // reopen serves a request by a new gate instead of one that is outdated.
 func reopen(g *gate, w http.ResponseWriter, r *http.Request) {
-	g.router.handlers.Delete(g.app.app.Name)
+	g.router.byName.Delete(g.app.app.Name)
+	_, isThere := g.router.byHost.LoadAndDelete(r.Host)
+	if isThere {
+		atomic.AddInt64(&g.router.hosts, -1)
+	}
 	openApp(g.router, w, r)
 }
 

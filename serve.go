@@ -205,19 +205,18 @@ func byPath(g *gate) http.Handler {
 			}
 		}
 		values := h["Sec-Fetch-Dest"]
-		if values != nil && asking[values[0]] {
-			serveFound(g, w, r)
-			return
+		if values != nil {
+			if asking[values[0]] {
+				serveFound(g, w, r)
+				return
+			}
 		}
 		values = h["Cookie"]
-		key := ""
 		if begins.MatchString(r.URL.Path) {
-			key = keyByRule(rules, token, r, values)
-		} else if len(values) == 1 {
-			key = values[0]
+			values = keyByRule(rules, token, r, values)
 		}
-		if key != "" && r.Method == "GET" {
-			known, _ := decisions.Load(key)
+		if len(values) == 1 && r.Method == "GET" {
+			known, _ := decisions.Load(values[0])
 			d, ok := known.(*cache.Decision)
 			if ok {
 				for i, name := range d.Names {
@@ -236,21 +235,21 @@ func byPath(g *gate) http.Handler {
 	})
 }
 
-// keyByRule is what a decision is kept by where a prefix begins the path; empty: by nothing. Who
-// carries no token is anonymous on a public path, like all others.
-func keyByRule(rules access.Rules, token string, r *http.Request, cookie []string) string {
+// keyByRule is the one text that a decision is kept by where a prefix begins the path; nil: there
+// is none. Who carries no token is anonymous on a public path, like all others.
+func keyByRule(rules access.Rules, token string, r *http.Request, cookie []string) []string {
 	rule := access.Find(rules, r)
 	if len(cookie) == 1 {
 		if rule.Access != access.Public {
-			return cookie[0] + rule.CacheKey
+			return []string{cookie[0] + rule.CacheKey}
 		}
 		if strings.Contains(cookie[0], token) {
-			return cookie[0] + rule.CacheKey
+			return []string{cookie[0] + rule.CacheKey}
 		}
 	} else if cookie != nil {
-		return ""
+		return nil
 	}
-	return rule.CacheKey
+	return []string{rule.CacheKey}
 }
 
 // byAll is the way of a request where more than that decides.
