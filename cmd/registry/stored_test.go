@@ -261,6 +261,7 @@ func TestStored(t *testing.T) {
 		})
 		t.Run("who was taken out meanwhile is not brought back by another name in "+engine, func(t *testing.T) { meanwhile(t, address) })
 		t.Run("who is thrown out while its code is used leaves nothing in "+engine, func(t *testing.T) { whileUsed(t, address) })
+		t.Run("more go at once than a transaction holds in "+engine, func(t *testing.T) { goneAtOnce(t, address) })
 		t.Run("many change one and the same in "+engine, func(t *testing.T) { atOnce(t, address) })
 	}
 }
@@ -295,6 +296,30 @@ func whileUsed(t *testing.T, address string) {
 	})
 	if err != nil || tries != 2 || kept(t, l) != "" {
 		t.Errorf("after %d tries the error is %v, and the store has %s", tries, err, kept(t, l))
+	}
+}
+
+func goneAtOnce(t *testing.T, address string) {
+	l := opened(t, address, "goneatonce", map[string]string{"secretFile": "/x"})
+	const count = 40
+	for _, change := range []func(*List){
+		func(list *List) {
+			for i := range count {
+				list.Add(fmt.Sprintf("a%d", i), "x", "ann", nil)
+			}
+		},
+		func(list *List) {
+			for i := range count - 1 {
+				list.Remove(fmt.Sprintf("a%d", i))
+			}
+		},
+	} {
+		if err := l.Change(t.Context(), func(list *List) error { change(list); return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want := fmt.Sprintf("paired/a%d/name=x paired/a%[1]d/user=ann", count-1); kept(t, l) != want {
+		t.Errorf("the store has %s, want %s", kept(t, l), want)
 	}
 }
 
