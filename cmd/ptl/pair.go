@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/getportal/ptlauth/cmd/command"
+	"github.com/getportal/ptlauth/cmd/kubernetes"
 	"github.com/getportal/ptlauth/cmd/qr"
 	"github.com/getportal/ptlauth/cmd/registry"
 	"github.com/getportal/ptlauth/cmd/settings"
@@ -75,7 +76,11 @@ type place struct {
 func placeOf(s *settings.Site) (*place, error) {
 	p, err := watched(s)
 	if err == nil && p.isApp {
-		return nil, command.Errorf(command.Usage, "the middleware %s does not pair: put pairing/enabled, with the value true, to its other options in the store. Or ptl token makes a token for the device, which needs no code (docs/install.md says how a browser gets it)", p.middleware.Name)
+		way := "put pairing/enabled, with the value true, to its other options in the store"
+		if kubernetes.Is(s.Registry) {
+			way = "write `pairing: true` into it"
+		}
+		return nil, command.Errorf(command.Usage, "the middleware %s does not pair: %s. Or ptl token makes a token for the device, which needs no code (docs/install.md says how a browser gets it)", p.middleware.Name, way)
 	}
 	return p, err
 }

@@ -262,7 +262,7 @@ func (p *place) awaitRefusal(c *command.Console, l *leaver) error {
 	if trouble != nil {
 		return command.Errorf(command.Site, "%s is off the list, and whether Traefik knows could not be asked: %s", l.name, trouble)
 	}
-	return command.Errorf(command.Late, "%s is off the list, and Traefik has not refused it for %s: does its provider read another store, database or rootKey? (Its log says what it cannot read. After a restart or a restore of the store it may have to be restarted.)",
+	return command.Errorf(command.Late, "%s is off the list, and Traefik has not refused it for %s: does its provider read another store, database, rootKey, cluster or namespace? (Its log says what it cannot read. After a restart or a restore of the store it may have to be restarted.)",
 		l.name, time.Since(l.since).Round(time.Second))
 }
 

@@ -110,7 +110,7 @@ func (i *invitation) unseen() error {
 		return command.Errorf(command.Site, "Traefik answers, and does not see the new terminal in %s: is that the file that the middleware %s reads? (A file that is mounted by itself stays the old one: mount its folder. %s)",
 			file.Path, i.place.middleware.Name, secret)
 	}
-	return command.Errorf(command.Site, "Traefik answers, and does not see the new terminal in the store after %s: does its provider read another store, database or rootKey? (Its log says what it cannot read. %s)", storePatience, secret)
+	return command.Errorf(command.Site, "Traefik answers, and does not see the new terminal in the store after %s: does its provider read another store, database, rootKey, cluster or namespace? (Its log says what it cannot read. %s)", storePatience, secret)
 }
 
 // wait returns false when it was interrupted.

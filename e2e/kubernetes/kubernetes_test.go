@@ -42,12 +42,12 @@ func TestKubernetes(t *testing.T) {
 }
 
 // revokes lets devices in and throws them out, and measures when each Traefik admits and refuses it, and ends what it has open.
-// PTLAUTH_REVOCATIONS says how many.
+// PTLAUTH_REVOCATIONS says how many; then three seconds are held to the letter, else a busy machine has longer.
 func (s *scene) revokes(t *testing.T, other string) {
 	defer s.watch(t, other)()
-	count, err := strconv.Atoi(os.Getenv("PTLAUTH_REVOCATIONS"))
-	if err != nil {
-		count = 4
+	count, within := 4, patience
+	if many, err := strconv.Atoi(os.Getenv("PTLAUTH_REVOCATIONS")); err == nil {
+		count, within = many, 3*time.Second
 	}
 	took := map[string][]time.Duration{}
 	for i := range count {
@@ -60,6 +60,7 @@ func (s *scene) revokes(t *testing.T, other string) {
 			ends = append(ends, s.socket(t, i, token))
 		}
 		// Traefik takes the next change at once, or when two seconds since the last are over.
+		s.patch(t, fmt.Sprintf(`[{"op": "replace", "path": "%s/%s/name", "value": "Your laptop %d"}]`, paired, laptop, i))
 		time.Sleep(rand.N(2500 * time.Millisecond))
 		began = time.Now()
 		said := make(chan string, 1)
@@ -83,11 +84,12 @@ func (s *scene) revokes(t *testing.T, other string) {
 			}
 		}
 	}
+	s.patch(t, fmt.Sprintf(`[{"op": "replace", "path": "%s/%s/name", "value": "Your laptop"}]`, paired, laptop))
 	for what, times := range took {
 		slices.Sort(times)
 		worst := times[len(times)-1]
 		t.Logf("%s: of %d the median is %s and the worst %s", what, len(times), times[len(times)/2].Round(time.Millisecond), worst.Round(time.Millisecond))
-		if worst > 15*time.Second {
+		if strings.HasPrefix(what, "out") && worst > within {
 			t.Errorf("%s: it took %s", what, worst)
 		}
 	}
@@ -206,7 +208,7 @@ func (s *scene) patch(t *testing.T, patch string) {
 }
 
 func (s *scene) lists(t *testing.T) {
-	token, _ := s.ptl(t, "token", "--name=Ömer's, \"007\"", "--user=ben")
+	token, _ := s.ptl(t, "token", "--name=Ömer's <007> & \"x\"", "--user=ben")
 	id := ""
 	out, _ := s.ptl(t, "terminals")
 	for line := range strings.Lines(out) {
@@ -265,7 +267,16 @@ func (s *scene) first(t *testing.T) {
 	s.patch(t, `[{"op": "remove", "path": "`+paired+`"}]`)
 	token, _ := s.ptl(t, "token", "--name=first", "--user=ben")
 	s.awaits(t, token, http.StatusOK)
-	s.apply(t, strings.ReplaceAll(demo(t, "middleware.yml"), "/run/secrets/ptlauth", s.mounted.dir))
+	manifest := strings.ReplaceAll(demo(t, "middleware.yml"), "/run/secrets/ptlauth", s.mounted.dir)
+	without := regexp.MustCompile(`paired:\n +"`+laptop+`":\n.+\n.+\n`).ReplaceAllString(manifest, "paired: {}\n")
+	if without == manifest {
+		t.Fatal("demo/kubernetes/middleware.yml has its device elsewhere")
+	}
+	s.apply(t, without)
+	if devices := s.devices(t); len(devices) != 1 || !strings.Contains(fmt.Sprint(devices), "first") {
+		t.Errorf("a manifest without devices leaves %v", devices)
+	}
+	s.apply(t, manifest)
 	s.ptl(t, "unpair", "first")
 }
 
