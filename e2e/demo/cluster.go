@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
@@ -20,10 +19,8 @@ import (
 
 // showCluster is the demo with three Traefiks, until ctx ends.
 func showCluster(ctx context.Context, dir string, stdout, progress io.Writer) error {
-	for program, debianPackage := range map[string]string{"redis-server": "redis-server", "redis-cli": "redis-tools", "haproxy": "haproxy"} {
-		if _, err := exec.LookPath(program); err != nil {
-			return fmt.Errorf("%s is not installed (on Debian: apt-get install %s); with Docker: docker compose -f demo/cluster/compose.yml up", program, debianPackage)
-		}
+	if err := installed(); err != nil {
+		return err
 	}
 	address, err := listenAddress()
 	if err != nil {
@@ -57,12 +54,7 @@ func showCluster(ctx context.Context, dir string, stdout, progress io.Writer) er
 	if err != nil {
 		return err
 	}
-	env, processes := []string{"BIND=" + address, "HOST=" + address}, ""
-	for i, proxy := range proxies {
-		env = append(env, fmt.Sprintf("TRAEFIK_%d=%s", i+1, proxy.Addr("web")))
-		processes += fmt.Sprintf(" %d", proxy.PID())
-	}
-	stopBalancer, err := begin(ctx, filepath.Join(dir, "haproxy.log"), address, env, "haproxy", "-f", clusterFile("haproxy.cfg"))
+	stopBalancer, err := balanced(ctx, dir, address, proxies)
 	if err != nil {
 		return err
 	}
@@ -72,9 +64,28 @@ func showCluster(ctx context.Context, dir string, stdout, progress io.Writer) er
 	if err := pair(ctx, dir); err != nil || ctx.Err() != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, guideCluster, url, dir, device, user, strings.Fields(processes)[1], redis)
+	fmt.Fprintf(stdout, guideCluster, url, dir, device, user, proxies[0].PID(), redis)
 	<-ctx.Done()
 	return nil
+}
+
+// installed says which program is missing.
+func installed() error {
+	for program, debianPackage := range map[string]string{"redis-server": "redis-server", "redis-cli": "redis-tools", "haproxy": "haproxy"} {
+		if _, err := exec.LookPath(program); err != nil {
+			return fmt.Errorf("%s is not installed (on Debian: apt-get install %s); with Docker: docker compose -f demo/cluster/compose.yml up", program, debianPackage)
+		}
+	}
+	return nil
+}
+
+// balanced starts HAProxy before the Traefiks.
+func balanced(ctx context.Context, dir, address string, proxies []*traefik.Traefik) (stop func(), err error) {
+	env := []string{"BIND=" + address, "HOST=" + address}
+	for i, proxy := range proxies {
+		env = append(env, fmt.Sprintf("TRAEFIK_%d=%s", i+1, proxy.Addr("web")))
+	}
+	return begin(ctx, filepath.Join(dir, "haproxy.log"), address, []string{"haproxy", "-f", clusterFile("haproxy.cfg")}, env...)
 }
 
 func clusterFile(name string) string { return filepath.Join(repository(), "demo", "cluster", name) }
@@ -93,8 +104,8 @@ func configured(ctx context.Context, dir, redis, secret string) (stop func(), er
 		apps[i] = url
 	}
 	host, port, _ := net.SplitHostPort(redis)
-	stopRedis, err := begin(ctx, filepath.Join(dir, "redis.log"), redis, nil, "redis-server", clusterFile("redis.conf"),
-		"--bind", host, "--port", port, "--dir", filepath.Join(dir, "redis"))
+	stopRedis, err := begin(ctx, filepath.Join(dir, "redis.log"), redis, []string{"redis-server", clusterFile("redis.conf"),
+		"--bind", host, "--port", port, "--dir", filepath.Join(dir, "redis")})
 	if err != nil {
 		closeApps()
 		return nil, err
@@ -138,7 +149,7 @@ func startAll(ctx context.Context, redis string, progress io.Writer) ([]*traefik
 }
 
 // begin runs a program that ends when this one does, however it does, and returns when it listens.
-func begin(ctx context.Context, log, listens string, env []string, program string, args ...string) (stop func(), err error) {
+func begin(ctx context.Context, log, listens string, program []string, env ...string) (stop func(), err error) {
 	output, err := os.Create(log)
 	if err != nil {
 		return nil, err
@@ -146,7 +157,7 @@ func begin(ctx context.Context, log, listens string, env []string, program strin
 	defer output.Close()
 	// The shell sees its input end. Ctrl-C, which it gets too, is this program's to act on.
 	const script = `trap "" INT; "$@" </dev/null & cat; kill $!; wait`
-	cmd := exec.Command("sh", append([]string{"-c", script, "sh", program}, args...)...)
+	cmd := exec.Command("sh", append([]string{"-c", script, "sh"}, program...)...)
 	cmd.Env = append(os.Environ(), env...)
 	cmd.Stdout, cmd.Stderr = output, output
 	input, err := cmd.StdinPipe()
@@ -165,7 +176,7 @@ func begin(ctx context.Context, log, listens string, env []string, program strin
 		if tries == 300 || ctx.Err() != nil {
 			stop()
 			said, _ := os.ReadFile(log)
-			return nil, fmt.Errorf("%s does not listen at %s: %w\n%s", program, listens, err, said)
+			return nil, fmt.Errorf("%s does not listen at %s: %w\n%s", program[0], listens, err, said)
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
@@ -185,7 +196,7 @@ Who is in:
   ./ptl terminals
 
 One Traefik dies, and nobody notices: reload the page.
-  kill -9 %[5]s
+  kill -9 %[5]d
 
 Throw the phone out, of all of them, while its page is open: its WebSocket ends.
   ./ptl unpair '%[3]s'
