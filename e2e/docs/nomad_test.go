@@ -202,6 +202,13 @@ func TestNomad(t *testing.T) {
 	if out, err := init.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
+	made, err := filepath.Glob(filepath.Join(folder, "*"))
+	if err != nil || len(made) == 0 {
+		t.Fatal(made, err)
+	}
+	for _, file := range made {
+		ignored(t, filepath.Join("demo/nomad", filepath.Base(file)))
+	}
 	there := t.TempDir() // the task's folder
 	put := func() error {
 		items := map[string]string{}
@@ -307,6 +314,17 @@ func TestNomad(t *testing.T) {
 			t.Errorf("got %d", status)
 		}
 	})
+}
+
+// ignored wants git to leave out of a commit what somebody has made in a clone.
+func ignored(t *testing.T, path string) {
+	t.Helper()
+	for _, one := range []string{path, path + "/"} { // A folder that is not there is none to git.
+		if exec.CommandContext(t.Context(), "git", "-C", repository, "check-ignore", "-q", one).Run() == nil {
+			return
+		}
+	}
+	t.Errorf("git would take %s into a commit", path)
 }
 
 // meanwhile does something again and again until it is stopped, and once more then.

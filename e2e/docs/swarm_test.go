@@ -83,6 +83,7 @@ func TestSwarm(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(folder, "secret"), []byte(text(t, secretFile)), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	ignored(t, "demo/swarm/secret")
 	swarm, address := docker.NewSwarm(t)
 	app := new(witness.App)
 	port := regexp.MustCompile(`\d+$`).FindString(witness.Listen(t, app))
