@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
@@ -218,14 +219,30 @@ func (i *invitation) withdraw(why error) error {
 		l.Remove(i.id)
 		return nil
 	})
-	if err != nil && !errors.Is(err, registry.ErrNowhere) {
-		return command.Errorf(command.ExitOf(why), "%s; and %s is still on the list, its code good until %s (ptl unpair %s takes it out): %s", why, i.id, i.ends.Format("15:04"), i.id, err)
+	if err != nil {
+		text := why.Error()
+		switch command.ExitOf(why) {
+		case command.Interrupted:
+			text = "interrupted, and nobody is in"
+		case command.Late:
+			text = "nobody has used the code in time"
+		}
+		return command.Errorf(command.ExitOf(why), "%s; and %s: %s", text, i.stays(err), err)
 	}
 	switch command.ExitOf(why) {
 	case command.Site, command.Failed:
 		return command.Errorf(command.ExitOf(why), "%s. The new terminal is off the list again", why)
 	}
 	return why
+}
+
+// stays says what is left of a terminal, with its code, that could not be changed.
+func (i *invitation) stays(err error) string {
+	until := i.ends.Format("15:04")
+	if errors.Is(err, registry.ErrNowhere) {
+		return fmt.Sprintf("a Traefik may go by what it has read last, so that until the store is filled again %s is known to it, and its code good until %s", i.id, until)
+	}
+	return fmt.Sprintf("%s is still on the list, its code good until %s (ptl unpair %s takes it out)", i.id, until, i.id)
 }
 
 // picture writes the QR code into a file.

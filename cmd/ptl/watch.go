@@ -40,7 +40,7 @@ func (i *invitation) awaitSeen(ctx context.Context, c *command.Console) error {
 		text := usual
 		isSeen, err := i.isSeen(ctx, seen)
 		seen++
-		var trouble *site.Trouble
+		trouble, patience := i.trouble(err, limit)
 		switch {
 		case ctx.Err() != nil:
 			return errInterrupted
@@ -49,10 +49,10 @@ func (i *invitation) awaitSeen(ctx context.Context, c *command.Console) error {
 		case isSeen:
 			wait(ctx, interval/10)
 			continue
-		case errors.As(err, &trouble) && time.Since(began) >= trouble.Patience && (!trouble.IsClosed || time.Since(began) >= limit):
+		case trouble != nil && time.Since(began) >= patience:
 			return command.Errorf(command.Site, "%s", trouble)
 		case trouble != nil:
-			text = fmt.Sprintf("%s. Trying for %s", trouble, trouble.Patience)
+			text = fmt.Sprintf("%s. Trying for %s", trouble, patience)
 		case time.Since(began) > limit:
 			return i.unseen()
 		}
@@ -63,6 +63,18 @@ func (i *invitation) awaitSeen(ctx context.Context, c *command.Console) error {
 		seen = 0
 		wait(ctx, interval)
 	}
+}
+
+// trouble is an error of the site, if it is one, and for how long it is borne.
+func (i *invitation) trouble(err error, limit time.Duration) (*site.Trouble, time.Duration) {
+	var trouble *site.Trouble
+	switch {
+	case !errors.As(err, &trouble):
+		return nil, 0
+	case trouble.IsClosed && i.place.isStored:
+		return trouble, limit // the first device opens it
+	}
+	return trouble, trouble.Patience
 }
 
 // isSeen reports whether a Traefik knows the codes, as far as none has said so before, and, where it reads a store, whose they
@@ -153,9 +165,11 @@ func (i *invitation) awaitUse(ctx context.Context, c *command.Console) (*site.Us
 			i.progress(c, "")
 			return use, nil
 		}
-		if err == nil && use.State == pairing.Unknown && i.isGone() {
-			end = command.Errorf(command.Nobody, "somebody has taken %s out of the list meanwhile, and its code with it: ptl pair makes another", i.id)
-			break
+		if err != nil || use.State == pairing.Unknown {
+			if lost := i.lost(); lost != nil {
+				end = lost
+				break
+			}
 		}
 		if err != nil && ctx.Err() == nil && err.Error() != said {
 			said = err.Error()
@@ -172,11 +186,17 @@ func (i *invitation) awaitUse(ctx context.Context, c *command.Console) (*site.Us
 	return i.askOnceMore(), end
 }
 
-// isGone reports whether the terminal is certainly not on the list any more. A Traefik that knows nothing of it may have been
+// lost is why the code is certainly good for nothing; nil: that is not certain. A Traefik that knows nothing of it may have been
 // started before the others know that.
-func (i *invitation) isGone() bool {
+func (i *invitation) lost() error {
 	l, err := i.file.Read()
-	return errors.Is(err, registry.ErrNowhere) || err == nil && l.Find(i.id) == nil
+	switch {
+	case errors.Is(err, registry.ErrNowhere):
+		return command.Errorf(command.Failed, "the store has no middleware %s any more", i.place.middleware.Name)
+	case err == nil && l.Find(i.id) == nil:
+		return command.Errorf(command.Nobody, "%s is not on the list any more, and its code is good for nothing: ptl pair makes another", i.id)
+	}
+	return nil
 }
 
 // askOnceMore finds out whether a code was used in the last moment; nil: nothing says so.
@@ -201,7 +221,7 @@ func (i *invitation) progress(c *command.Console, text string) {
 func (i *invitation) settle(ctx context.Context, c *command.Console, use *site.Use) error {
 	gone, err := i.spend(ctx, c, use)
 	if err != nil {
-		return command.Errorf(command.Failed, "%s is in, and its code, good until %s, could not be taken out of the list: %s", who(use), i.ends.Format("15:04"), err)
+		return command.Errorf(command.Failed, "%s is in, and %s: %s", who(use), i.stays(err), err)
 	}
 	if gone {
 		return command.Errorf(command.Nobody, "%s has used the code, and somebody has taken its terminal %s out of the list meanwhile: it is not in", who(use), i.id)
@@ -238,8 +258,6 @@ func (i *invitation) spend(ctx context.Context, c *command.Console, use *site.Us
 			return nil
 		})
 		switch {
-		case errors.Is(err, registry.ErrNowhere):
-			return true, nil
 		case err == nil || !i.place.isStored || time.Since(began) > storePatience:
 			return gone, err
 		case err.Error() != said:

@@ -33,6 +33,8 @@ type engine struct {
 	isSlow bool
 	// quietly writes what Traefik does not look at; nil: there is no such thing.
 	quietly func(t *testing.T, pairs ...string)
+	// empty takes all keys out; nil: that is not tried.
+	empty func(t *testing.T)
 }
 
 func run(t *testing.T, input, name string, args ...string) string {
@@ -71,6 +73,7 @@ func newRedis(t *testing.T) *engine {
 			}
 			return all
 		},
+		empty: func(t *testing.T) { run(t, "", client, append(base[:len(base):len(base)], "FLUSHALL")...) },
 	}
 }
 

@@ -168,6 +168,9 @@ func TestStores(t *testing.T) {
 					}
 				}
 			})
+			if s.empty != nil {
+				t.Run("the first one is let in, and of a store that is empty then no good is said", func(t *testing.T) { emptied(t, s) })
+			}
 		})
 	}
 }
