@@ -142,7 +142,7 @@ func unordered(raw []byte) string {
 
 // sample is of how many cases one is run interpreted, where each of them takes long. That, and the cases that wait to see
 // whether a WebSocket ends, are left to the run through Traefik, unless PTLAUTH_ALL is in the environment.
-const sample = 4
+const sample = 8
 
 // Shadowed runs the cases of a runtime in shadow mode, beside a middleware that lets everybody in and, with one case of four,
 // beside one that refuses everybody. No secret and no token is logged.
