@@ -79,6 +79,7 @@ func newCluster(t *testing.T) *cluster {
 		"--service-cluster-ip-range="+c.network+"0/24",
 		"--service-account-issuer=https://kubernetes.default.svc", "--service-account-key-file="+c.certificate, "--service-account-signing-key-file="+key,
 		"--token-auth-file="+source.Named(t, "users.csv", users), "--authorization-mode=RBAC")
+	t.Cleanup(running.Kill) // it would wait for whoever watches
 	authority := x509.NewCertPool()
 	content, err := os.ReadFile(c.certificate)
 	if err != nil || !authority.AppendCertsFromPEM(content) {

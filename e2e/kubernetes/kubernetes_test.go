@@ -45,7 +45,7 @@ func TestKubernetes(t *testing.T) {
 // PTLAUTH_REVOCATIONS says how many; then three seconds are held to the letter, else a busy machine has longer.
 func (s *scene) revokes(t *testing.T, other string) {
 	defer s.watch(t, other)()
-	count, within := 4, patience
+	count, within := 3, patience
 	if many, err := strconv.Atoi(os.Getenv("PTLAUTH_REVOCATIONS")); err == nil {
 		count, within = many, 3*time.Second
 	}
@@ -148,7 +148,7 @@ func (s *scene) pairs(t *testing.T) {
 
 // many has many devices come and go at once, each by a ptl of its own.
 func (s *scene) many(t *testing.T, other string) {
-	count, atOnce := 16, 8
+	count, atOnce := 12, 8
 	if os.Getenv("PTLAUTH_REVOCATIONS") != "" {
 		count, atOnce = 100, 20
 	}
