@@ -39,7 +39,7 @@ type scale struct {
 type place struct {
 	name   string
 	plugin string // who is given the list
-	most   int    // the longest list that is measured: of longer ones each change takes minutes; 0: any
+	most   int    // the longest list that is measured: what Traefik takes there grows with its square; 0: any
 	static string // further providers
 	// lay puts a list of so many devices there before Traefik starts.
 	lay func(s *scale, n int) error

@@ -115,7 +115,7 @@ func (s *scale) extrapolate(places []place, costs [][]*listCost) error {
 		for i > 0 && costs[i][j] == nil {
 			i--
 		}
-		if i == 0 || p.plugin == "noop" {
+		if i == 0 || p.plugin == "noop" || p.most > 0 { // What grows with the square is in no proportion.
 			continue
 		}
 		name := p.name
