@@ -145,8 +145,10 @@ var (
 // Now returns the world as it is, or as it was at most `refresh` and a second ago.
 func Now(k *Keeper) *Snapshot {
 	s, ok := k.last.Load().(*Snapshot)
-	if ok && time.Until(s.End) > 0 {
-		return s
+	if ok {
+		if time.Until(s.End) > 0 {
+			return s
+		}
 	}
 	return nowSlow(k, s, time.Now())
 }
