@@ -215,7 +215,7 @@ const (
 	// else is said.
 	throttle = 2 * time.Second
 	// storePatience is how long it may at most.
-	storePatience = 15 * time.Second
+	storePatience = 30 * time.Second
 	// storeAgreeing is how many questions in turn must be refused. One of several Traefiks may be cut off from the store: of
 	// three behind a balancer that has other visitors too, so many miss one once in two hundred thousand times.
 	storeAgreeing = 30

@@ -258,7 +258,7 @@ func (i *invitation) spend(ctx context.Context, c *command.Console, use *site.Us
 			return nil
 		})
 		switch {
-		case err == nil || !i.place.isStored || time.Since(began) > storePatience:
+		case err == nil || !i.place.isStored || errors.Is(err, registry.ErrNowhere) || time.Since(began) > storePatience:
 			return gone, err
 		case err.Error() != said:
 			said = err.Error()
