@@ -189,7 +189,7 @@ func (b *bench) ask(t *testing.T, label string, q question) http.Header {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	response := b.open(t, ctx, label, q)
+	response := b.open(ctx, t, label, q)
 	defer response.Body.Close()
 	if response.StatusCode != q.want {
 		t.Errorf("%s: got %d, want %d", label, response.StatusCode, q.want)
@@ -199,16 +199,16 @@ func (b *bench) ask(t *testing.T, label string, q question) http.Header {
 	return seen
 }
 
-func (b *bench) open(t *testing.T, ctx context.Context, label string, q question) *http.Response {
+func (b *bench) open(ctx context.Context, t *testing.T, label string, q question) *http.Response {
 	t.Helper()
-	response, err := b.send(t, ctx, label, q)
+	response, err := b.send(ctx, t, label, q)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return response
 }
 
-func (b *bench) send(t *testing.T, ctx context.Context, label string, q question) (*http.Response, error) {
+func (b *bench) send(ctx context.Context, t *testing.T, label string, q question) (*http.Response, error) {
 	t.Helper()
 	method := q.method
 	if method == "" {
@@ -357,7 +357,7 @@ func TestShadow(t *testing.T) {
 		b.endpoint.plants("gone", func(int, http.Header) int { <-release; return 200 })
 		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 		defer cancel()
-		if response, err := b.send(t, ctx, "gone", question{as: "abc123"}); err == nil {
+		if response, err := b.send(ctx, t, "gone", question{as: "abc123"}); err == nil {
 			response.Body.Close()
 			t.Errorf("got %d", response.StatusCode)
 		}
@@ -396,7 +396,7 @@ func TestShadow(t *testing.T) {
 // testTransparent looks at what lasts, breaks, and is tried again.
 func testTransparent(t *testing.T, b *bench) {
 	t.Run("each event comes when it is sent", func(t *testing.T) {
-		response := b.open(t, t.Context(), "same", question{as: "abc123", path: "/events", header: http.Header{"Accept": {"text/event-stream"}, "Cache-Control": {"no-cache"}}})
+		response := b.open(t.Context(), t, "same", question{as: "abc123", path: "/events", header: http.Header{"Accept": {"text/event-stream"}, "Cache-Control": {"no-cache"}}})
 		defer response.Body.Close()
 		lines := bufio.NewReader(response.Body)
 		began := time.Now()
@@ -409,7 +409,7 @@ func testTransparent(t *testing.T, b *bench) {
 		}
 	})
 	t.Run("an answer that breaks off breaks off", func(t *testing.T) {
-		response := b.open(t, t.Context(), "same", question{as: "abc123", path: "/breaks"})
+		response := b.open(t.Context(), t, "same", question{as: "abc123", path: "/breaks"})
 		defer response.Body.Close()
 		body, err := io.ReadAll(response.Body)
 		if err == nil || string(body) != "half" {
