@@ -18,7 +18,7 @@ import (
 // alone. What is neither true nor false is a mistake, and answers 503.
 func isShadow(config *Config) bool {
 	s := option.Open(&option.Report{}, "", map[string]interface{}{"shadow": config.Shadow})
-	return s.Bool("shadow", false) // guard: only shadow: true lets everything through
+	return s.Bool("shadow", false)
 }
 
 // byShadow passes every request on as it came. Where it is named first in a chain, it decides

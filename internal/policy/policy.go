@@ -59,7 +59,7 @@ func Read(options map[string]interface{}, report *option.Report) *Policy {
 		Origins:       origin.Read(top),
 		Pairing:       pairing.Read(top),
 		Refresh:       top.Duration("refresh", 2*time.Second),
-		Shadow:        top.Bool("shadow", false),
+		Shadow:        top.Bool("shadow", false), // guard: only shadow: true lets everything through
 	}
 	pages := top.Section("pages")
 	p.Contact = readContact(pages)
