@@ -79,6 +79,9 @@ func compare(t *testing.T, c *corpustest.Case, d *doors, v visit, verdict *inspe
 	if d.config.Apps != nil && !strings.HasPrefix(v.path, "http") {
 		return // Nobody asks no app.
 	}
+	if d.config.Shadow != strings.Contains(strings.Join(verdict.Remarks, ""), "lets every request through as it came") {
+		t.Errorf("%s: what is said of shadow mode is %q", c, verdict.Remarks)
+	}
 	admitted, status := d.try(t, v)
 	if admitted != verdict.Good || !admitted && status != 200 && status != verdict.Status {
 		t.Errorf("%s: the middleware answers %d, admitted %v; inspected: %v %d, %s\n%s %q", c, status, admitted, verdict.Good, verdict.Status, verdict.Reason, v.path, v.pasted)
@@ -138,6 +141,7 @@ func door(t *testing.T, c *corpustest.Case) *doors {
 	app := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { d.admitted = r.Response != nil })
 	var config ptlauth.Config
 	decode(t, &config, c.Middleware)
+	config.Shadow = nil // What it would do without is what is inspected.
 	handler, err := ptlauth.New(context.Background(), app, &config, "inspected "+c.ID)
 	if err != nil {
 		t.Fatal(err)

@@ -86,6 +86,14 @@ func Look(p *policy.Policy) *World {
 // Inspect explains what becomes of a GET of that page, a path or a whole address, with what was pasted. The error is of the
 // page, or of an address that was pasted.
 func Inspect(w *World, pasted, page string) (*Verdict, error) {
+	v, err := judge(w, pasted, page)
+	if err == nil && w.policy.Shadow {
+		v.Remarks = append(v.Remarks, "with `shadow` the middleware lets every request through as it came: this is what it would do without")
+	}
+	return v, err
+}
+
+func judge(w *World, pasted, page string) (*Verdict, error) {
 	r, err := Request(w.policy.Locations, pasted, page)
 	if err != nil {
 		return nil, err

@@ -31,6 +31,16 @@ func TestManyAtOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// Whoever is not in yet cannot be seen to be out.
+	token, _ := s.run(t, command.Done, "token", "old 0")
+	first := newDevice(t, s.url)
+	first.client.Jar.SetCookies(must(t, s.url), cookie(strings.TrimSpace(token)))
+	for tries := 0; first.visit(t) != 200; tries++ {
+		if tries == 200 {
+			t.Fatal("who is on the list is not in")
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
 	stop := make(chan struct{})
 	var reading, working sync.WaitGroup
 	reading.Add(1)
