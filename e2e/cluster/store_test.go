@@ -1,11 +1,9 @@
 package cluster
 
 import (
-	"context"
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
 
@@ -33,20 +31,6 @@ type store struct {
 	folder  string
 }
 
-func run(t *testing.T, input, name string, args ...string) string {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	command := exec.CommandContext(ctx, name, args...)
-	command.Env = append(os.Environ(), "ETCDCTL_API=3")
-	command.Stdin = strings.NewReader(input)
-	out, err := command.Output()
-	if err != nil {
-		t.Fatalf("%s %q: %v\n%s", name, args, err, out)
-	}
-	return string(out)
-}
-
 // newRedis is one that keeps everything at once, as demo/cluster's does.
 func newRedis(t *testing.T) *store {
 	server, client := program.Need(t, "redis-server", "redis-server"), program.Need(t, "redis-cli", "redis-tools")
@@ -63,7 +47,7 @@ func newRedis(t *testing.T) *store {
 	}
 	s.mutes = func(t *testing.T) {
 		t.Helper()
-		run(t, "", client, "-e", "-h", host, "-p", port, "CONFIG", "SET", "notify-keyspace-events", "")
+		program.Output(t, "", client, "-e", "-h", host, "-p", port, "CONFIG", "SET", "notify-keyspace-events", "")
 	}
 	s.change = func(t *testing.T, deleted []string, put ...string) {
 		t.Helper()
@@ -74,7 +58,7 @@ func newRedis(t *testing.T) *store {
 		for i := 0; i < len(put); i += 2 {
 			commands += fmt.Sprintf("SET %q %q\n", put[i], put[i+1])
 		}
-		if out := run(t, commands+"EXEC\n", client, "-e", "-h", host, "-p", port); strings.Contains(out, "ERR") {
+		if out := program.Output(t, commands+"EXEC\n", client, "-e", "-h", host, "-p", port); strings.Contains(out, "ERR") {
 			t.Fatalf("Redis says %s", out)
 		}
 	}
@@ -100,7 +84,7 @@ func newEtcd(t *testing.T) *store {
 		for i := 0; i < len(put); i += 2 {
 			commands += fmt.Sprintf("put %s \"%s\"\n", put[i], put[i+1])
 		}
-		run(t, commands+"\n\n", client, "--endpoints", addr, "txn")
+		program.Output(t, commands+"\n\n", client, "--endpoints", addr, "txn")
 	}
 	return s
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"os"
@@ -21,6 +20,7 @@ import (
 
 	"github.com/getportal/ptlauth/e2e/issuer"
 	"github.com/getportal/ptlauth/e2e/poll"
+	"github.com/getportal/ptlauth/e2e/program"
 	"github.com/getportal/ptlauth/e2e/source"
 	"github.com/getportal/ptlauth/e2e/traefik"
 	"github.com/getportal/ptlauth/e2e/visitor"
@@ -135,7 +135,11 @@ func newScene(t *testing.T, ptl []string) *scene {
 			"  selector:\n    app: convos\n  ports:", "  selector:\n    app: convos\n  clusterIP: "+s.network+"10\n  ports:",
 		).Replace(demo(t, file)))
 	}
-	s.env = append(ptl, "SSL_CERT_FILE="+certificate, "HTTPS_PROXY="+visitor.Tunnel(t, s.balanced(t)), "KUBECONFIG="+s.kubeconfig(t))
+	var balanced []string // as by a Service
+	for _, proxy := range s.proxies {
+		balanced = append(balanced, proxy.Addr("websecure"))
+	}
+	s.env = append(ptl, "SSL_CERT_FILE="+certificate, "HTTPS_PROXY="+visitor.Tunnel(t, visitor.Balance(t, balanced...)), "KUBECONFIG="+s.kubeconfig(t))
 	source.Replace(t, filepath.Join(s.folder, "ptl.yml"),
 		fmt.Sprintf("url: https://%s\nregistry: kubernetes://chat/auth\nsecretFile: %s\n", host, filepath.Join(s.mounted.dir, "secret")))
 	return s
@@ -144,39 +148,6 @@ func newScene(t *testing.T, ptl []string) *scene {
 func encoded(t *testing.T, file string) string {
 	t.Helper()
 	return base64.StdEncoding.EncodeToString([]byte(read(t, file)))
-}
-
-// balanced is the address of a Service in front of the three: each connection goes to the next.
-func (s *scene) balanced(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { listener.Close() })
-	var count atomic.Int64
-	go func() {
-		for {
-			here, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer here.Close()
-				there, err := net.Dial("tcp", s.proxies[count.Add(1)%3].Addr("websecure"))
-				if err != nil {
-					return
-				}
-				defer there.Close()
-				go func() {
-					defer there.Close()
-					_, _ = io.Copy(there, here)
-				}()
-				_, _ = io.Copy(here, there)
-			}()
-		}
-	}()
-	return listener.Addr().String()
 }
 
 // kubeconfig is a file with a context for each who asks. The first is the one whom demo/kubernetes/role.yml names.
@@ -209,14 +180,7 @@ func (s *scene) command(args ...string) *exec.Cmd {
 // ptl returns what it writes on standard output and on standard error; it must end well.
 func (s *scene) ptl(t *testing.T, args ...string) (string, string) {
 	t.Helper()
-	var said strings.Builder
-	command := s.command(args...)
-	command.Stderr = &said
-	out, err := command.Output()
-	if err != nil {
-		t.Errorf("ptl %q: %v\n%s%s", args, err, out, said.String())
-	}
-	return strings.TrimSpace(string(out)), said.String()
+	return program.Written(t, s.command(args...))
 }
 
 // at is the status that a token gets at a Traefik; 0: it does not answer.

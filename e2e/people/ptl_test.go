@@ -4,8 +4,6 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -13,7 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -64,7 +61,7 @@ func newOperator(t *testing.T) *operator {
 	for range 2 {
 		o.proxies = append(o.proxies, traefiktest.Start(t, traefik.Options{Dynamic: dynamic}))
 	}
-	o.balancer = balance(t, o.proxies[0].Addr("web"), o.proxies[1].Addr("web"))
+	o.balancer = visitor.Balance(t, o.proxies[0].Addr("web"), o.proxies[1].Addr("web"))
 	o.write(t, "ptl.yml", strings.Replace(o.read(t, "ptl.yml"), "http://127.0.0.1", "http://"+o.balancer, 1))
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -74,39 +71,6 @@ func newOperator(t *testing.T) *operator {
 		}
 	})
 	return o
-}
-
-// balance leads each connection to the next of the addresses, and returns its own.
-func balance(t *testing.T, addresses ...string) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { listener.Close() })
-	var count atomic.Int64
-	go func() {
-		for {
-			client, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer client.Close()
-				server, err := net.Dial("tcp", addresses[int(count.Add(1))%len(addresses)])
-				if err != nil {
-					return
-				}
-				defer server.Close()
-				go func() {
-					_, _ = io.Copy(server, client)
-					_ = server.(*net.TCPConn).CloseWrite()
-				}()
-				_, _ = io.Copy(client, server)
-			}()
-		}
-	}()
-	return listener.Addr().String()
 }
 
 func (o *operator) read(t *testing.T, name string) string {

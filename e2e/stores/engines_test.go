@@ -37,18 +37,6 @@ type engine struct {
 	empty func(t *testing.T)
 }
 
-func run(t *testing.T, input, name string, args ...string) string {
-	t.Helper()
-	command := exec.CommandContext(t.Context(), name, args...)
-	command.Env = append(os.Environ(), "ETCDCTL_API=3")
-	command.Stdin = strings.NewReader(input)
-	out, err := command.Output()
-	if err != nil {
-		t.Fatalf("%s %q: %v\n%s", name, args, err, out)
-	}
-	return string(out)
-}
-
 func newRedis(t *testing.T) *engine {
 	server, client := program.Need(t, "redis-server", "redis-server"), program.Need(t, "redis-cli", "redis-tools")
 	addr := program.UnusedAddr(t)
@@ -62,18 +50,18 @@ func newRedis(t *testing.T) *engine {
 		static: "redis: {endpoints: ['" + addr + "'], password: pass/word}",
 		url:    "redis://:pass%2Fword@" + addr + "/0",
 		put: func(t *testing.T, pairs ...string) {
-			run(t, "", client, append(append(base[:len(base):len(base)], "MSET"), pairs...)...)
+			program.Output(t, "", client, append(append(base[:len(base):len(base)], "MSET"), pairs...)...)
 		},
 		get: func(t *testing.T, prefix string) map[string]string {
 			all := map[string]string{}
 			const script = "local all = {} for _, key in ipairs(redis.call('KEYS', ARGV[1])) do table.insert(all, key) table.insert(all, redis.call('GET', key)) end return all"
-			lines := strings.Split(run(t, "", client, append(base[:len(base):len(base)], "--raw", "EVAL", script, "0", prefix+"*")...), "\n")
+			lines := strings.Split(program.Output(t, "", client, append(base[:len(base):len(base)], "--raw", "EVAL", script, "0", prefix+"*")...), "\n")
 			for i := 0; i+1 < len(lines); i += 2 {
 				all[lines[i]] = lines[i+1]
 			}
 			return all
 		},
-		empty: func(t *testing.T) { run(t, "", client, append(base[:len(base):len(base)], "FLUSHALL")...) },
+		empty: func(t *testing.T) { program.Output(t, "", client, append(base[:len(base):len(base)], "FLUSHALL")...) },
 	}
 }
 
@@ -93,13 +81,13 @@ func newEtcd(t *testing.T) *engine {
 				for i := 0; i < n; i += 2 {
 					input += fmt.Sprintf("put %s \"%s\"\n", pairs[i], pairs[i+1])
 				}
-				run(t, input+"\n\n", client, "--endpoints", addr, "txn")
+				program.Output(t, input+"\n\n", client, "--endpoints", addr, "txn")
 				pairs = pairs[n:]
 			}
 		},
 		get: func(t *testing.T, prefix string) map[string]string {
 			all := map[string]string{}
-			lines := strings.Split(run(t, "", client, "--endpoints", addr, "get", "--prefix", prefix), "\n")
+			lines := strings.Split(program.Output(t, "", client, "--endpoints", addr, "get", "--prefix", prefix), "\n")
 			for i := 0; i+1 < len(lines); i += 2 {
 				all[lines[i]] = lines[i+1]
 			}

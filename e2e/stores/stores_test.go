@@ -70,14 +70,7 @@ func (s *site) command(args ...string) *exec.Cmd {
 // ptl returns what it writes on standard output and on standard error; it must end well.
 func (s *site) ptl(t *testing.T, args ...string) (string, string) {
 	t.Helper()
-	var said strings.Builder
-	command := s.command(args...)
-	command.Stderr = &said
-	out, err := command.Output()
-	if err != nil {
-		t.Errorf("ptl %q: %v\n%s%s", args, err, out, said.String())
-	}
-	return strings.TrimSpace(string(out)), said.String()
+	return program.Written(t, s.command(args...))
 }
 
 // as is what a token gets: user and name at the app, or the status.
