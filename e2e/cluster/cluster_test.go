@@ -154,9 +154,7 @@ func (c *cluster) balance(t *testing.T, haproxy string) {
 	}
 	c.balancer = program.Start(t, env, c.entry, haproxy, "-f", "../../demo/cluster/haproxy.cfg")
 	stays := c.device(t, "stays")
-	for i := range names {
-		c.awaits(t, i, stays, http.StatusOK)
-	}
+	c.awaitsAll(t, stays, http.StatusOK)
 	poll.Until(t, patience, func() string {
 		if got := c.asks("http://"+c.entry, stays.token); got != http.StatusOK {
 			return fmt.Sprintf("through HAProxy one gets %d\n%s", got, c.balancer.Said())
@@ -200,6 +198,14 @@ func (c *cluster) awaits(t *testing.T, i int, d device, want int) {
 		}
 		return ""
 	})
+}
+
+// awaitsAll waits for that at each Traefik.
+func (c *cluster) awaitsAll(t *testing.T, d device, want int) {
+	t.Helper()
+	for i := range names {
+		c.awaits(t, i, d, want)
+	}
 }
 
 // atOnce does something with all three.

@@ -22,9 +22,7 @@ func (c *cluster) stillIn(t *testing.T, d device, at ...int) {
 // outAgain waits until a device is out everywhere, and says how long that took after a fault was over.
 func (c *cluster) outAgain(t *testing.T, d device, fault string, over time.Time) {
 	t.Helper()
-	for i := range names {
-		c.awaits(t, i, d, http.StatusUnauthorized)
-	}
+	c.awaitsAll(t, d, http.StatusUnauthorized)
 	t.Logf("%s, %s: whoever was thrown out meanwhile is out everywhere %s after it is over", c.name, fault, time.Since(over).Round(time.Millisecond))
 	c.gone.add(d)
 }
@@ -177,9 +175,7 @@ func (c *cluster) startsOld(t *testing.T) {
 	}
 	c.begins()
 	c.change(t, sold.keys())
-	for i := range names {
-		c.awaits(t, i, sold, http.StatusUnauthorized)
-	}
+	c.awaitsAll(t, sold, http.StatusUnauthorized)
 	c.process.Kill()
 	c.keeps(t, old)
 	c.begins()
@@ -189,19 +185,15 @@ func (c *cluster) startsOld(t *testing.T) {
 		c.restarts(t, 1)
 		c.awaits(t, 1, sold, http.StatusOK)
 	} else {
-		for i := range names {
-			c.awaits(t, i, sold, http.StatusOK)
-		}
+		c.awaitsAll(t, sold, http.StatusOK)
 		t.Logf("%s, started with old data: who was thrown out since is in again everywhere after %s", c.name, time.Since(over).Round(time.Millisecond))
 	}
 	c.change(t, sold.keys())
 	if c.isDeafAfterLoss {
 		c.restarts(t, 0, 2)
 	}
-	for i := range names {
-		c.awaits(t, i, sold, http.StatusUnauthorized)
-		c.awaits(t, i, stays, http.StatusOK)
-	}
+	c.awaitsAll(t, sold, http.StatusUnauthorized)
+	c.awaitsAll(t, stays, http.StatusOK)
 	c.gone.add(sold)
 }
 
@@ -231,9 +223,7 @@ func (c *cluster) startsEmpty(t *testing.T) {
 		time.Sleep(3 * time.Second)
 		c.stillIn(t, sold, 0, 2)
 	} else {
-		for i := range names {
-			c.awaits(t, i, stays, http.StatusNotFound)
-		}
+		c.awaitsAll(t, stays, http.StatusNotFound)
 	}
 	c.change(t, nil, c.configuration(t)...)
 	if c.isDeafAfterLoss {
@@ -242,10 +232,8 @@ func (c *cluster) startsEmpty(t *testing.T) {
 		c.stillIn(t, sold, 0, 2)
 		c.restarts(t, 0, 2)
 	}
-	for i := range names {
-		c.awaits(t, i, stays, http.StatusOK)
-		c.awaits(t, i, sold, http.StatusUnauthorized)
-	}
+	c.awaitsAll(t, stays, http.StatusOK)
+	c.awaitsAll(t, sold, http.StatusUnauthorized)
 	c.gone.add(sold)
 }
 
@@ -262,9 +250,7 @@ func (c *cluster) isMute(t *testing.T) {
 		t.Errorf("ptl unpair: %v, %s", err, out)
 	}
 	for _, d := range []device{byPtl, byHand} {
-		for i := range names {
-			c.awaits(t, i, d, http.StatusUnauthorized)
-		}
+		c.awaitsAll(t, d, http.StatusUnauthorized)
 		c.gone.add(d)
 	}
 	c.restarts(t, 1)

@@ -71,9 +71,7 @@ func isShared(t *testing.T, lists []string, write func(t *testing.T, list string
 		c.options[i].Dynamic = fmt.Sprintf(dynamic, c.app, source.Named(t, "secret", c.secret), fmt.Sprintf("{%s, stale: %s}", list, stale))
 	}
 	c.beginAll(t)
-	for i := range names {
-		c.awaits(t, i, sold, http.StatusOK)
-	}
+	c.awaitsAll(t, sold, http.StatusOK)
 	socket := ended(c.dial(t, "http://"+c.addrs[2], sold))
 	cut()
 	time.Sleep(time.Second) // so that it has looked since

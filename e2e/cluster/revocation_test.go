@@ -30,9 +30,7 @@ func (c *cluster) revokes(t *testing.T) {
 	c.change(t, nil, all...)
 	took := map[string][]time.Duration{}
 	for n, d := range devices {
-		for i := range names {
-			c.awaits(t, i, d, http.StatusOK)
-		}
+		c.awaitsAll(t, d, http.StatusOK)
 		// Traefik takes the next change at once, or when two seconds since the last are over.
 		time.Sleep(rand.N(2500 * time.Millisecond))
 		requests, sockets := c.throwsOut(t, d, n%2 == 1)
@@ -107,9 +105,7 @@ func (c *cluster) out(t *testing.T, d device) time.Duration {
 	t.Helper()
 	began := time.Now()
 	c.change(t, d.keys())
-	for i := range names {
-		c.awaits(t, i, d, http.StatusUnauthorized)
-	}
+	c.awaitsAll(t, d, http.StatusUnauthorized)
 	took := time.Since(began)
 	c.gone.add(d)
 	return took
@@ -120,8 +116,6 @@ func (c *cluster) in(t *testing.T, name string) device {
 	t.Helper()
 	d := c.device(t, name)
 	c.change(t, nil, d.pairs()...)
-	for i := range names {
-		c.awaits(t, i, d, http.StatusOK)
-	}
+	c.awaitsAll(t, d, http.StatusOK)
 	return d
 }
