@@ -183,6 +183,7 @@ type Config struct {
 	//   - terminals.paired[].name (text): for {auth.client_name}
 	//   - terminals.paired[].user (text): for {auth.user}, where several devices share a user
 	//   - terminals.paired[].since (seconds since 1970): when it was paired, for its own page
+	//   - terminals.paired[].until (seconds since 1970): when its last token ends, for `ptl terminals`; the token decides
 	//   - terminals.paired[].pairing (a group): what its codes are recognised by, as `ptl pair` writes it: ends, link, code, watch
 	//   - terminals.file (path): a file with the list
 	//   - terminals.url (address): where the list is served

@@ -24,6 +24,8 @@ func newTerminals() *command.Command {
 		Name:  "terminals",
 		Short: "lists who is paired",
 		Long: "The list has each terminal's id, its name, whose it is, and since when it is paired, as far as ptl has paired it." +
+			" Until is when the last of its tokens ends, where ptl token has made none for it without --expires. A paired browser's has no end:" +
+			" the middleware makes it anew, and nobody notes when." +
 			" Pending is for how long its code is good that nobody has used yet.",
 		Examples: []command.Example{
 			{Line: "ptl terminals", Says: "A table:"},
@@ -40,6 +42,7 @@ type listed struct {
 	Name  string `json:"name,omitempty"`
 	User  string `json:"user,omitempty"`
 	Since int64  `json:"since,omitempty"` // in seconds since 1970
+	Until int64  `json:"until,omitempty"` // likewise
 	// Pending is until when its code is good.
 	Pending int64 `json:"pending,omitempty"`
 }
@@ -56,7 +59,7 @@ func listTerminals(c *command.Console, options *terminalsOptions) error {
 	now := time.Now()
 	all := []listed{}
 	for _, t := range l.Terminals {
-		one := listed{ID: t.ID(), Name: t.Name(), User: t.User(), Since: t.Since()}
+		one := listed{ID: t.ID(), Name: t.Name(), User: t.User(), Since: t.Since(), Until: t.Until()}
 		if p := t.Pairing(); p != nil && p.Ends > now.Unix() {
 			one.Pending = p.Ends
 		}
@@ -72,9 +75,9 @@ func listTerminals(c *command.Console, options *terminalsOptions) error {
 		return nil
 	}
 	table := tabwriter.NewWriter(c.Out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "ID\tNAME\tUSER\tSINCE\tPENDING")
+	fmt.Fprintln(table, "ID\tNAME\tUSER\tSINCE\tUNTIL\tPENDING")
 	for _, one := range all {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", one.ID, orDash(one.Name), orDash(one.User), since(one.Since), pending(one.Pending, now))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", one.ID, orDash(one.Name), orDash(one.User), since(one.Since), until(one.Until, now), pending(one.Pending, now))
 	}
 	return table.Flush()
 }
@@ -120,6 +123,14 @@ func since(seconds int64) string {
 		return "-"
 	}
 	return time.Unix(seconds, 0).Format("2006-01-02 15:04")
+}
+
+// until is when a terminal's last token ends, and whether it has ended.
+func until(seconds int64, now time.Time) string {
+	if seconds == 0 || seconds > now.Unix() {
+		return since(seconds)
+	}
+	return since(seconds) + " (ended)"
 }
 
 func pending(ends int64, now time.Time) string {

@@ -87,7 +87,7 @@ func makeToken(c *command.Console, options *tokenOptions, arguments []string) er
 	if err != nil {
 		return err
 	}
-	id, err := tokenFor(c, file, options, arguments)
+	id, err := tokenFor(c, file, options, arguments, ends)
 	if err != nil {
 		return err
 	}
@@ -192,8 +192,8 @@ func noteEnd(c *command.Console, m *settings.Middleware, now time.Time, ends int
 	}
 }
 
-// tokenFor is the id of the terminal that the token is for.
-func tokenFor(c *command.Console, file registry.Registry, options *tokenOptions, arguments []string) (string, error) {
+// tokenFor is the id of the terminal that the token is for. The list says of it when the last of its tokens ends.
+func tokenFor(c *command.Console, file registry.Registry, options *tokenOptions, arguments []string, ends int64) (string, error) {
 	if len(arguments) == 1 {
 		l, err := file.Read()
 		if err != nil {
@@ -206,17 +206,34 @@ func tokenFor(c *command.Console, file registry.Registry, options *tokenOptions,
 		if t.IsNobodys() {
 			return "", command.Errorf(command.Nobody, "%s is not complete in the store, so it is nobody's: ptl rename %s NAME --user=USER makes it somebody's, ptl unpair %s takes it out", t.ID(), t.ID(), t.ID())
 		}
-		return t.ID(), nil
+		return t.ID(), prolong(file, t, ends)
 	}
 	id := ""
 	err := file.Change(context.Background(), func(l *registry.List) error {
 		tidy(l)
 		id = l.NewID()
-		l.Add(id, options.Name, options.User, nil).Settle(time.Now().Unix())
+		t := l.Add(id, options.Name, options.User, nil)
+		t.Settle(time.Now().Unix())
+		t.SetUntil(ends)
 		return nil
 	})
 	if err == nil {
 		c.Notef("The new terminal is %s: ptl unpair %s makes the token worthless.\n", id, id)
 	}
 	return id, err
+}
+
+// prolong notes on the list that a terminal has one more token, which ends then. What was never noted stays so: a token
+// without an end may be in use.
+func prolong(file registry.Registry, t *registry.Terminal, ends int64) error {
+	if t.Until() == 0 || ends != 0 && ends <= t.Until() {
+		return nil
+	}
+	return file.Change(context.Background(), func(l *registry.List) error {
+		now := l.Find(t.ID())
+		if now != nil && now.Until() != 0 && (ends == 0 || ends > now.Until()) {
+			now.SetUntil(ends)
+		}
+		return nil
+	})
 }

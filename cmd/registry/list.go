@@ -188,6 +188,13 @@ func (t *Terminal) Since() int64 {
 	return int64(seconds)
 }
 
+// Until is when the last of its tokens ends, in seconds since 1970; 0: one has no end, or the list does not say.
+func (t *Terminal) Until() int64 {
+	seconds := 0.0
+	_ = json.Unmarshal(t.value("until"), &seconds)
+	return int64(seconds)
+}
+
 // IsNobodys reports whether it admits nobody, because a part of what a store should have of it is missing.
 func (t *Terminal) IsNobodys() bool { return t.isNobodys }
 
@@ -210,6 +217,15 @@ func (t *Terminal) SetUser(user string) { t.set("user", user) }
 func (t *Terminal) Settle(since int64) {
 	t.set("pairing", nil)
 	t.set("since", since)
+}
+
+// SetUntil says when the last of its tokens ends, in seconds since 1970; 0: one has no end.
+func (t *Terminal) SetUntil(ends int64) {
+	if ends == 0 {
+		t.set("until", nil)
+		return
+	}
+	t.set("until", ends)
 }
 
 // DropCodes takes its codes out.

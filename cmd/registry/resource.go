@@ -151,7 +151,7 @@ func pointer(names ...string) string {
 }
 
 // members are those that a terminal has in a Middleware.
-var members = []string{"name", "user", "since", "pairing"}
+var members = []string{"name", "user", "since", "until", "pairing"}
 
 // read is the terminal of an entry.
 func (d *device) read() *Terminal {

@@ -71,6 +71,8 @@ func TestResource(t *testing.T) {
 	}{
 		{"nothing changes", two, func(*List) {}, "", ""},
 		{"a device comes", two, func(l *List) { l.Add("a1", "Tab, <3", "ben", nil).Settle(1) }, `test terminals/paired/a1 null; add terminals/paired/a1 {"name":"Tab, \u003c3","since":1,"user":"ben"}`, ""},
+		{"when its token ends is with it", two, func(l *List) { l.Add("a1", "x", "", nil).SetUntil(9) }, `test terminals/paired/a1 null; add terminals/paired/a1 {"name":"x","until":9}`, ""},
+		{"and goes, once one has no end", `{"terminals": {"paired": {"a1": {"name": "x", "until": 9}}}}`, func(l *List) { l.Find("a1").SetUntil(0) }, `test terminals/paired/a1 {"name":"x","until":9}; replace terminals/paired/a1 {"name":"x"}`, ""},
 		{"the first one comes", `{"Terminals": {"Paired": {}}}`, func(l *List) { l.Add("a1", "x", "", nil) }, `test Terminals/Paired/a1 null; add Terminals/Paired/a1 {"name":"x"}`, ""},
 		{"where there was no list", `{"terminals": {}}`, func(l *List) { l.Add("a1", "x", "", nil) }, `test terminals/paired null; add terminals/paired {"a1":{"name":"x"}}`, ""},
 		{"where there was no option", `{}`, func(l *List) { l.Add("a1", "x", "", nil) }, `test terminals null; add terminals {"paired":{"a1":{"name":"x"}}}`, ""},

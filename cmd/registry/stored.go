@@ -188,6 +188,9 @@ func (e *entry) terminal(name string) *Terminal {
 	if since, err := strconv.ParseInt(e.value("since"), 10, 64); err == nil {
 		t.set("since", since)
 	}
+	if until, err := strconv.ParseInt(e.value("until"), 10, 64); err == nil {
+		t.set("until", until)
+	}
 	t.stored, t.asStored = name, t.texts()
 	_, hasUser := e.keys["user"]
 	_, hasID := e.keys["id"]
@@ -207,7 +210,7 @@ func (e *entry) pairing() *Pairing {
 
 // order is that of a terminal's members in a change, so that it does no harm where a store makes one after the other: of a
 // new terminal the codes and the user are there before the name, and one that goes has a user to the last.
-var order = []string{"pairing/ends", "pairing/link", "pairing/code", "pairing/watch", "since", "name", "user"}
+var order = []string{"pairing/ends", "pairing/link", "pairing/code", "pairing/watch", "since", "until", "name", "user"}
 
 // texts are the members of a terminal as a store has them.
 func (t *Terminal) texts() map[string]string {
@@ -220,6 +223,9 @@ func (t *Terminal) texts() map[string]string {
 	}
 	if t.Since() != 0 {
 		texts["since"] = strconv.FormatInt(t.Since(), 10)
+	}
+	if t.Until() != 0 {
+		texts["until"] = strconv.FormatInt(t.Until(), 10)
 	}
 	if p := t.Pairing(); p != nil {
 		texts["pairing/ends"] = strconv.FormatInt(p.Ends, 10)

@@ -201,6 +201,13 @@ func TestStored(t *testing.T) {
 	}{
 		{"nothing changes", two, func(*List) {}, unchanged, ""},
 		{"a device comes", two, func(l *List) { l.Add("a1", "Tab, <3", "ben", nil).Settle(1) }, "paired/a1/name=Tab, <3 paired/a1/since=1 paired/a1/user=ben " + unchanged, ""},
+		{"when its token ends is with it", two, func(l *List) { l.Add("a1", "Tab", "", nil).SetUntil(9) }, "paired/a1/name=Tab paired/a1/until=9 " + unchanged, ""},
+		{"and goes, once one has no end", map[string]string{"paired/a1/name": "x", "paired/a1/until": "9"}, func(l *List) {
+			if ends := l.Find("a1").Until(); ends != 9 {
+				t.Errorf("its last token ends at %d", ends)
+			}
+			l.Find("a1").SetUntil(0)
+		}, "paired/a1/name=x", ""},
 		{"one that waits for its code", two, func(l *List) { l.Add("a1", "Tab", "ben", codes) }, strings.ReplaceAll(waits, "m/", "paired/a1/") + " " + unchanged, ""},
 		{"its code is used", waiting, func(l *List) {
 			if p := l.Find("a1").Pairing(); p == nil || *p != *codes {

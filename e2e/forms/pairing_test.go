@@ -34,8 +34,8 @@ func TestPairingForms(t *testing.T) {
 		t.Fatal(err)
 	}
 	const (
-		yaml   = "{secretFile: FILE, pairing: {enabled: true}, terminals: {paired: {k7p2x9: {name: Tablet, user: ann, since: 1764115200, pairing: {ends: 33000000000, link: 'LINK', code: 'CODE', watch: 'WATCH'}}}}}"
-		labels = "secretFile=FILE\npairing.enabled=true\nterminals.paired.k7p2x9.name=Tablet\nterminals.paired.k7p2x9.user=ann\nterminals.paired.k7p2x9.since=1764115200\n" +
+		yaml   = "{secretFile: FILE, pairing: {enabled: true}, terminals: {paired: {k7p2x9: {name: Tablet, user: ann, since: 1764115200, until: 1764201600, pairing: {ends: 33000000000, link: 'LINK', code: 'CODE', watch: 'WATCH'}}}}}"
+		labels = "secretFile=FILE\npairing.enabled=true\nterminals.paired.k7p2x9.name=Tablet\nterminals.paired.k7p2x9.user=ann\nterminals.paired.k7p2x9.since=1764115200\nterminals.paired.k7p2x9.until=1764201600\n" +
 			"terminals.paired.k7p2x9.pairing.ends=33000000000\nterminals.paired.k7p2x9.pairing.link=LINK\nterminals.paired.k7p2x9.pairing.code=CODE\nterminals.paired.k7p2x9.pairing.watch=WATCH\n"
 	)
 	for i, form := range []struct {
@@ -45,7 +45,7 @@ func TestPairingForms(t *testing.T) {
 	}{
 		{"YAML", decode.YAML, "http: {middlewares: {auth: {plugin: {ptlauth: " + yaml + "}}}}"},
 		{"YAML, with a text", decode.YAML, "http: {middlewares: {auth: {plugin: {ptlauth: " + strings.Replace(yaml, "33000000000", "'33000000000'", 1) + "}}}}"},
-		{"TOML", decode.TOML, "[http.middlewares.auth.plugin.ptlauth]\nsecretFile = 'FILE'\npairing = true\n[http.middlewares.auth.plugin.ptlauth.terminals.paired.k7p2x9]\nname = 'Tablet'\nuser = 'ann'\nsince = 1764115200\n" +
+		{"TOML", decode.TOML, "[http.middlewares.auth.plugin.ptlauth]\nsecretFile = 'FILE'\npairing = true\n[http.middlewares.auth.plugin.ptlauth.terminals.paired.k7p2x9]\nname = 'Tablet'\nuser = 'ann'\nsince = 1764115200\nuntil = 1764201600\n" +
 			"[http.middlewares.auth.plugin.ptlauth.terminals.paired.k7p2x9.pairing]\nends = 33000000000\nlink = 'LINK'\ncode = 'CODE'\nwatch = 'WATCH'\n"},
 		{"Kubernetes", decode.Kubernetes, "{kind: Middleware, metadata: {name: auth}, spec: {plugin: {ptlauth: " + yaml + "}}}"},
 		{"labels", writings[3].decode, labels},

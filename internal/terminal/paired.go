@@ -65,6 +65,7 @@ func add(r *Registry, s *option.Section) {
 	}
 	t.Paired = json.RawMessage(s.Text("since", ""))
 	codes := s.Value("pairing")
+	s.Value("until") // ptl notes it for itself
 	s.Unknown()
 	report(s, "name", t.Name)
 	report(s, "user", t.User)
