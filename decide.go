@@ -47,6 +47,9 @@ type outcome struct {
 func decide(g *gate, r *http.Request, rule *access.Rule) *outcome {
 	current := snapshot.Now(g.keeper)
 	if current.IsTurned || r.Method != "GET" {
+		if r.Method != "GET" {
+			rule = access.Stricter(g.rules, rule, r)
+		}
 		o := decidedBefore(g, r, rule)
 		if o != nil {
 			return o
@@ -149,8 +152,8 @@ func denyOrAnonymous(g *gate, r *http.Request, o *outcome) {
 		}
 		return
 	}
-	if o.rule.Spelling && o.result.Status == http.StatusUnauthorized {
-		o.result = authn.Denied(o.result.Status, o.result.ErrorCode, o.result.LogReason+"; the path is not public, because of its spelling: apps may read it as another one")
+	if o.rule.Because != "" && o.result.Status == http.StatusUnauthorized {
+		o.result = authn.Denied(o.result.Status, o.result.ErrorCode, o.result.LogReason+"; the path is not public, because of "+o.rule.Because)
 	}
 }
 

@@ -67,8 +67,8 @@ type Rule struct {
 	// Anonymous is what a visitor's request is sent on with of whom nothing is known.
 	Anonymous *Set
 
-	// Spelling is why a path is private that would be public: an app may read it otherwise.
-	Spelling bool
+	// Because is why a path is private that would be public, for the log; empty: it would not.
+	Because string
 
 	plain     *regexp.Regexp // the targets that are public by a rule at a glance
 	private   *Rule          // a public rule's twin for paths that are ambiguous
@@ -127,7 +127,7 @@ func Sorted(rules Rules) Rules {
 	}
 	for _, rule := range rules {
 		if rule.Access == Public {
-			rule.private = &Rule{Prefix: rule.Prefix, CacheKey: "\r" + rule.Prefix + "\n", Headers: rule.Headers, Omitted: rule.Omitted, Anonymous: rule.Anonymous, Spelling: true}
+			rule.private = &Rule{Prefix: rule.Prefix, CacheKey: "\r" + rule.Prefix + "\n", Headers: rule.Headers, Omitted: rule.Omitted, Anonymous: rule.Anonymous, Because: "its spelling: apps may read it as another one"}
 			setRivals(rules, rule)
 		}
 	}

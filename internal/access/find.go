@@ -113,6 +113,30 @@ func findData(rules Rules, rule *Rule, escaped string) *Rule {
 	return rule
 }
 
+// Stricter is the rule for a request that is no GET, which holds for its path: that of the path
+// to which its Destination leads (RFC 4918 §10.3), unless that is public as well.
+func Stricter(rules Rules, rule *Rule, r *http.Request) *Rule {
+	if rule.Access != Public {
+		return rule
+	}
+	for _, destination := range r.Header["Destination"] {
+		address, err := url.Parse(destination)
+		if err != nil {
+			address = &url.URL{}
+		}
+		other := Find(rules, &http.Request{URL: address, RequestURI: destination})
+		if other.Access != Public { // guard: a request is judged by where it leads, too
+			strict := *other
+			strict.Because = "where its Destination leads"
+			if strict.Access == Own {
+				strict.Access = Private
+			}
+			return &strict
+		}
+	}
+	return rule
+}
+
 // target is the escaped path that Traefik's proxies send, which is that of RequestURI; it
 // may be a whole address (RFC 9112 §3.2.2). It is empty where that is neither.
 func target(r *http.Request) string {
@@ -173,6 +197,8 @@ func setRivals(rules Rules, rule *Rule) {
 		rule.rivals = pattern.Compile(`^(?:` + strings.Join(beginnings, "|") + `)`)
 	} else if rule.Prefix == "" {
 		rule.plain = pattern.Compile(`^/` + plain)
+	} else if rule.Prefix[0] != '/' { // guard: a prefix that is no path is no short cut
+		return
 	} else if !isAmbiguous(rule.Prefix) && strings.HasSuffix(rule.Prefix, "/") {
 		rule.plain = pattern.Compile(`^` + regexp.QuoteMeta(rule.Prefix) + plain)
 	} else if !isAmbiguous(rule.Prefix) { // guard: a prefix with two readings is no short cut

@@ -173,6 +173,7 @@ func TestFindInApp(t *testing.T) {
 		{"a public prefix may go on within a segment", "+/a", "/ab.c/d/", "public"},
 		{"where all is public, a target that is no path is not", "+", "x:admin", "private"},
 		{"nor is the asterisk", "+", "*", "private"},
+		{"nor where that is what is public", "+*", "*", "private"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			rule := find(appRules(test.rules), test.target)
@@ -288,6 +289,7 @@ func FuzzFind(f *testing.F) {
 	f.Add("/\u212a", "+/\u212a\n-/k")
 	f.Add("/a+b", "+/\n-/a b")
 	f.Add("/x%2Fp", "+/x/\n!")
+	f.Add("*", "+*")
 	f.Fuzz(func(t *testing.T, target, lines string) {
 		if strings.ContainsAny(target, " \r\n") || len(target) > 200 || len(lines) > 200 {
 			return // it would not arrive in one piece, or takes long

@@ -13,23 +13,28 @@ import (
 
 // identities are the headers by which proxies of all kinds tell apps who asks, folded; an
 // asterisk at the end stands for anything. Apps believe them beside the one that we send:
-// an app that reads Remote-User may read User-Name and User-Mail as well.
+// an app that reads Remote-User may read User-Name and User-Mail as well. RFC 9440 has
+// Client-Cert; it is not X-Forwarded-Tls-Client-Cert, which Traefik sets itself.
 var identities = strings.Fields(`
-	remote-user remote-name remote-email remote-groups
-	x-remote-user x-remote-name x-remote-email x-remote-group x-remote-groups x-remote-extra-*
+	remote-user remote-name remote-email remote-groups remote-role remote-roles remote-sub
+	x-remote-user x-remote-user-* x-remote-uid x-remote-name x-remote-email x-remote-group x-remote-groups x-remote-extra-*
 	x-forwarded-user x-forwarded-email x-forwarded-groups x-forwarded-preferred-username x-forwarded-access-token
-	x-auth-request-user x-auth-request-email x-auth-request-groups x-auth-request-preferred-username
-	x-webauth-* x-authentik-* x-authenticated-user x-authenticated-userid
-	x-vouch-user x-vouch-idp-* x-pomerium-claim-* tailscale-user-*
+	x-auth-request-user x-auth-request-email x-auth-request-groups x-auth-request-preferred-username x-auth-request-access-token
+	x-webauth-* x-authentik-* x-authenticated-user x-authenticated-userid x-authenticated-groups
+	x-auth-username x-auth-userid x-auth-subject x-auth-groups x-auth-roles x-token-user-* x-token-subject
+	x-vouch-user x-vouch-idp-* x-pomerium-claim-* tailscale-user-* tailscale-app-capabilities x-consumer-* oidc-claim-* ynh-*
 	cf-access-authenticated-user-email x-goog-authenticated-user-* x-ms-client-principal* x-amzn-oidc-identity
+	client-cert client-cert-chain x-forwarded-client-cert ssl-client-* x-ssl-client-*
 	user-name user-mail
 `)
 
 // rewriting are the headers by which an app may be told another path than the one that was
-// judged, folded: gunicorn takes SCRIPT_NAME off the path, others believe X-Original-URL.
+// judged, folded: gunicorn takes SCRIPT_NAME off the path, others believe X-Original-URL, and
+// X-Accel-Mapping leads Rack to another file (CVE-2025-61780).
 var rewriting = strings.Fields(`
-	script-name x-script-name path-info path-translated request-uri x-request-uri
-	x-original-url x-original-uri x-original-path x-rewrite-url x-rewrite-uri x-forwarded-path
+	script-name x-script-name path-info x-path-info x-http-path-info path-translated request-uri x-request-uri
+	x-original-url x-original-uri x-original-path x-rewrite-url x-rewrite-uri x-forwarded-path x-forwarded-uri x-forwarded-url
+	x-matched-path x-invoke-path x-accel-mapping x-sendfile-type
 	x-envoy-original-path ` + forwardedPrefix)
 
 // forwardedPrefix is what Traefik's stripPrefix sets, and takes from strangers, in its
