@@ -256,7 +256,8 @@ type Config struct {
 	// or for peers (nobody, for now), and for each the only headers that it is sent. An
 	// app that is not there is answered 404. Headers and Paths do not go with it.
 	//
-	//   - apps.directory (path): the folder with the installed apps
+	//   - apps.directory (path): the folder with the installed apps, whose names have no capital
+	//     letters, as no host has that a browser sends
 	Apps interface{} `json:"apps,omitempty"`
 
 	// Activity tells a server which app is in use, as ForwardAuth would: a GET with

@@ -205,7 +205,8 @@ func headers(g *gate, o *outcome) (*access.Set, string) {
 	if !g.headersPerTerminal {
 		return newHeaders(g, o)
 	}
-	key := o.rule.CacheKey + o.result.Token.Subject
+	// A sub may look like a rule's key; no key of a rule holds a form feed.
+	key := o.rule.CacheKey + "\f" + o.result.Token.Subject // guard: no sub is a rule and another terminal's sub
 	known, ok := o.snapshot.Sets.Known.Load(key)
 	if ok {
 		set := known.(*access.Set)

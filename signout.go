@@ -9,6 +9,7 @@ import (
 	"github.com/getportal/ptlauth/internal/denial"
 	"github.com/getportal/ptlauth/internal/denial/page"
 	"github.com/getportal/ptlauth/internal/extractor"
+	"github.com/getportal/ptlauth/internal/option"
 	"github.com/getportal/ptlauth/internal/pairing"
 	"github.com/getportal/ptlauth/internal/socket"
 	"github.com/getportal/ptlauth/internal/terminal"
@@ -80,7 +81,8 @@ func showDevice(v *visit) {
 		}
 	}
 	isRenewed := query.Get("renew") != ""
-	isHere := !strings.Contains(next, "://")
+	// In a reference, "://" may stand anywhere.
+	isHere := !option.IsAddress(next) // guard: what is quoted is no address
 	d := aboutVisitor(v)
 	d.Next = next
 	// Once, a person reads that the device before can be taken out.

@@ -49,8 +49,10 @@ func Read(top *option.Section, about *portal.Portal) *Directory {
 // maxName is a label of a domain name, in bytes (RFC 1035 §2.3.4).
 const maxName = 63
 
-// name is what an app may be called: nothing that leads out of the directory.
-var name = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
+// name is what an app may be called: nothing that leads out of the directory, and no capital
+// letters, which no browser sends. In a folder that minds no case, an app would have as many
+// names as there are spellings, and take memory for each.
+var name = regexp.MustCompile(`^[a-z0-9_-]+$`) // guard: an app has one name, however its host is spelled
 
 // Of is the name of the app that a request's host asks for: its first label. It is
 // empty where that cannot be an app's name.
