@@ -7,6 +7,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"github.com/getportal/ptlauth/cmd/command"
 )
 
 var signs = map[Result]string{Passed: "✓", Failed: "✗", Unasked: "-"}
@@ -37,7 +39,7 @@ func Write(w io.Writer, v *Verdict) error {
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		fmt.Fprintf(&b, "  %s: %s\n", name, printable(v.Sent[name]))
+		fmt.Fprintf(&b, "  %s: %s\n", name, command.Shown(v.Sent[name]))
 	}
 	for _, remark := range v.Remarks {
 		fmt.Fprintf(&b, "  Note: %s.\n", remark)
@@ -48,10 +50,10 @@ func Write(w io.Writer, v *Verdict) error {
 
 func writeToken(b *strings.Builder, token Token) {
 	if token.Header != "" {
-		fmt.Fprintf(b, "Header  %s\n", printable(token.Header))
+		fmt.Fprintf(b, "Header  %s\n", command.Shown(token.Header))
 	}
 	if token.Claims != "" {
-		fmt.Fprintf(b, "Claims  %s\n", printable(token.Claims))
+		fmt.Fprintf(b, "Claims  %s\n", command.Shown(token.Claims))
 	}
 	table := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
 	for _, check := range token.Checks {
@@ -59,28 +61,18 @@ func writeToken(b *strings.Builder, token Token) {
 		if check.Result == Unasked {
 			text = "cannot be told"
 		}
-		fmt.Fprintf(table, "%s %s\t%s\n", signs[check.Result], printable(check.Name), printable(text))
+		fmt.Fprintf(table, "%s %s\t%s\n", signs[check.Result], command.Shown(check.Name), command.Shown(text))
 	}
 	_ = table.Flush()
 }
 
 func person(t *Terminal) string {
-	text := printable(t.ID)
+	text := command.Shown(t.ID)
 	if t.Name != "" {
-		text += " (" + printable(t.Name) + ")"
+		text += " (" + command.Shown(t.Name) + ")"
 	}
 	if t.User != "" && t.User != t.ID {
-		text += ", user " + printable(t.User)
+		text += ", user " + command.Shown(t.User)
 	}
 	return text
-}
-
-// printable is a text of a stranger's, without what would change a terminal's screen.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
-			return '�'
-		}
-		return r
-	}, text)
 }

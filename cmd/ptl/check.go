@@ -86,7 +86,7 @@ func tell(c *command.Console, o *checkOptions, findings []review.Finding) error 
 		return writeJSON(c, append([]review.Finding{}, findings...))
 	}
 	for _, f := range findings {
-		c.Printf("%s\n", f)
+		c.Printf("%s\n", command.Shown(f.String()))
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -68,6 +69,10 @@ func listClients(c *command.Console) {
 	}
 }
 
+// plainID is an id that a shell takes for one word, and for nothing else: bash does what stands in words to complete, and
+// fills them into the line as they are.
+var plainID = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.@-]*$`)
+
 // listWords writes each terminal's id, and behind a tab its name.
 func listWords(c *command.Console, site *settings.Site) error {
 	file, err := listOf(site)
@@ -79,7 +84,9 @@ func listWords(c *command.Console, site *settings.Site) error {
 		return err
 	}
 	for _, t := range l.Terminals {
-		c.Printf("%s\t%s\n", strings.Join(strings.Fields(t.ID()), "_"), strings.Join(strings.Fields(t.Name()), " "))
+		if plainID.MatchString(t.ID()) {
+			c.Printf("%s\t%s\n", t.ID(), command.Shown(strings.Join(strings.Fields(t.Name()), " ")))
+		}
 	}
 	return nil
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -77,7 +76,7 @@ func listTerminals(c *command.Console, options *terminalsOptions) error {
 	table := tabwriter.NewWriter(c.Out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "ID\tNAME\tUSER\tSINCE\tUNTIL\tPENDING")
 	for _, one := range all {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", one.ID, orDash(one.Name), orDash(one.User), since(one.Since), until(one.Until, now), pending(one.Pending, now))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", orDash(one.ID), orDash(one.Name), orDash(one.User), since(one.Since), until(one.Until, now), pending(one.Pending, now))
 	}
 	return table.Flush()
 }
@@ -104,15 +103,8 @@ func listFor(m *settings.Middleware) (registry.Registry, error) {
 	return m.Registry, nil
 }
 
-// shownText is a text of the list on one line of a screen: what is no letter could be an order to the terminal.
-func shownText(text string) string {
-	return string(slices.DeleteFunc([]rune(text), func(r rune) bool {
-		return r < ' ' || r >= 0x7f && r < 0xa0 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069
-	}))
-}
-
 func orDash(text string) string {
-	if text = shownText(text); text == "" {
+	if text = command.Shown(text); text == "" {
 		return "-"
 	}
 	return text

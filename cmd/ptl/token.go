@@ -204,7 +204,7 @@ func tokenFor(c *command.Console, file registry.Registry, options *tokenOptions,
 			return "", err
 		}
 		if t.IsNobodys() {
-			return "", command.Errorf(command.Nobody, "%s is not complete in the store, so it is nobody's: ptl rename %s NAME --user=USER makes it somebody's, ptl unpair %s takes it out", t.ID(), t.ID(), t.ID())
+			return "", command.Errorf(command.Nobody, "%s is not complete in the store, so it is nobody's: ptl rename %s NAME --user=USER makes it somebody's, ptl unpair %s takes it out", called(t), command.Shown(t.ID()), command.Shown(t.ID()))
 		}
 		return t.ID(), prolong(file, t, ends)
 	}

@@ -271,7 +271,7 @@ func (i *invitation) spend(ctx context.Context, c *command.Console, use *site.Us
 }
 
 func (i *invitation) shownName() string {
-	if name := shownText(i.options.Name); name != "" {
+	if name := command.Shown(i.options.Name); name != "" {
 		return name
 	}
 	return i.id
@@ -281,7 +281,7 @@ func (i *invitation) shownName() string {
 func who(use *site.Use) string {
 	var parts []string
 	for _, part := range []string{use.Browser, use.Address} {
-		if part = shownText(part); part != "" {
+		if part = command.Shown(part); part != "" {
 			parts = append(parts, part)
 		}
 	}

@@ -29,11 +29,11 @@ func which(c *command.Console, l *registry.List, wanted string) (*registry.Termi
 	case len(called) == 0:
 		return nil, command.Errorf(command.Nobody, "there is no terminal with the id or the name %q: ptl terminals lists them", wanted)
 	case !c.IsInteractive():
-		return nil, command.Errorf(command.Nobody, "%d terminals are called %q: say which by its id, one of %s", len(called), wanted, strings.Join(ids(called), ", "))
+		return nil, command.Errorf(command.Nobody, "%d terminals are called %q: say which by its id, one of %s", len(called), wanted, command.Shown(strings.Join(ids(called), ", ")))
 	}
-	c.Notef("%d terminals are called %q:\n", len(called), shownText(wanted))
+	c.Notef("%d terminals are called %q:\n", len(called), wanted)
 	for i, t := range called {
-		c.Notef("  %d  %s  %s, since %s\n", i+1, t.ID(), orDash(t.User()), since(t.Since()))
+		c.Notef("  %d  %s  %s, since %s\n", i+1, orDash(t.ID()), orDash(t.User()), since(t.Since()))
 	}
 	answer := ask(c, fmt.Sprintf("Which one? [1-%d] ", len(called)))
 	number, err := strconv.Atoi(answer)
@@ -63,8 +63,8 @@ func ask(c *command.Console, question string) string {
 
 // called is a terminal as people know it.
 func called(t *registry.Terminal) string {
-	if name := shownText(t.Name()); name != "" {
-		return name + " (" + t.ID() + ")"
+	if name := command.Shown(t.Name()); name != "" {
+		return name + " (" + command.Shown(t.ID()) + ")"
 	}
-	return t.ID()
+	return command.Shown(t.ID())
 }

@@ -250,7 +250,7 @@ func told(address string, response *http.Response) error {
 	case status == http.StatusNotFound:
 		return troublef(starting, "%s answers 404: Traefik has no router for that host yet, or the router has no middleware with pairing.enabled, or what answers is not Traefik (look at the router, and at `url`)", address)
 	case status >= 300 && status < 400 && location != "":
-		return troublef(0, "%s leads to %s: write the address to which it leads into `url`", address, location)
+		return troublef(0, "%s leads to %s: write the address to which it leads into `url`", address, command.Shown(location))
 	case status == http.StatusOK:
 		return troublef(0, "%s is answered by something else than the middleware: look whether the router of that host has it, with pairing.enabled, and at `url`", address)
 	}
