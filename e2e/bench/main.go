@@ -128,7 +128,7 @@ func measure(ctx context.Context, dir string, rounds int, length time.Duration, 
 	}
 	proxy, err := traefik.Start(ctx, traefik.Options{
 		Dynamic: dynamic, Static: "{log: {level: ERROR}, accessLog: null}", Progress: os.Stderr,
-		Plugins: map[string]string{"example.com/noop": noop()},
+		Plugins: map[string]string{"example.com/noop": plugin("noop"), "example.com/least": plugin("least")},
 	})
 	if err != nil {
 		return err
@@ -179,20 +179,25 @@ func takeTurns(ctx context.Context, l load, all []*contender, rounds int) error 
 	return nil
 }
 
-// noop is the folder of a plugin that does nothing.
-func noop() string {
+// plugin is the folder of a plugin that ptlauth is measured against: one that does nothing, or the least.
+func plugin(name string) string {
 	_, file, _, _ := runtime.Caller(0)
-	return filepath.Join(filepath.Dir(file), "../interpreted/testdata/plugins-local/src/example.com/noop")
+	return filepath.Join(filepath.Dir(file), "../interpreted/testdata/plugins-local/src/example.com", name)
+}
+
+// remembered is the Cookie line of whoever is known.
+func remembered() string {
+	return "theme=dark; authorization=" + mint("abc123", 1700000000) + "; lang=de"
 }
 
 func contenders() []*contender {
-	token := mint("abc123", 1700000000)
-	good := "theme=dark; authorization=" + token + "; lang=de"
-	forged := "theme=dark; authorization=" + token[:len(token)-12] + "AAAAAAAAAAAA; lang=de"
+	good := remembered()
+	forged := good[:len(good)-len("; lang=de")-12] + "AAAAAAAAAAAA; lang=de"
 	all := []*contender{
 		{name: "no middleware", router: "bare", cookie: good},
 		{name: "Traefik's headers middleware", router: "headers", cookie: good},
 		{name: "a plugin that does nothing", router: "noop", cookie: good},
+		{name: "the least that a gate must do, as a plugin", router: "least", cookie: good},
 		{name: "ptlauth, remembered token", router: "ptlauth", cookie: good},
 		{name: "ptlauth, a new valid token each time", router: "ptlauth"},
 		{name: "ptlauth, forged token", router: "ptlauth", cookie: forged, status: http.StatusUnauthorized},
@@ -236,18 +241,20 @@ http:
     bare: {rule: "Host(`+"`bare`"+`)", service: app}
     headers: {rule: "Host(`+"`headers`"+`)", service: app, middlewares: [headers]}
     noop: {rule: "Host(`+"`noop`"+`)", service: app, middlewares: [noop]}
+    least: {rule: "Host(`+"`least`"+`)", service: app, middlewares: [least]}
     ptlauth: {rule: "Host(`+"`ptlauth`"+`)", service: app, middlewares: [ptlauth]}
     forward: {rule: "Host(`+"`forward`"+`)", service: app, middlewares: [forward]}
     slow: {rule: "Host(`+"`slow`"+`)", service: app, middlewares: [slow]}
   middlewares:
     headers: {headers: {customRequestHeaders: {X-Ptl-User: abc123, X-Ptl-Client-Type: terminal, X-Ptl-Client-Id: abc123}}}
     noop: {plugin: {noop: {greeting: ""}}}
+    least: {plugin: {least: {cookie: %q, user: abc123}}}
     ptlauth: {plugin: {ptlauth: {secretFile: %q, terminals: any}}}
     forward: {forwardAuth: {address: %q, authResponseHeadersRegex: "^X-Ptl-.*"}}
     slow: {forwardAuth: {address: %q, authResponseHeadersRegex: "^X-Ptl-.*"}}
   services:
     app: {loadBalancer: {servers: [{url: %q}]}}
-`, filepath.Join(dir, "secret"), quick, slow, app), nil
+`, remembered(), filepath.Join(dir, "secret"), quick, slow, app), nil
 }
 
 func serve(handler http.Handler) (string, error) {

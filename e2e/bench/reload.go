@@ -108,7 +108,7 @@ func (r *reload) start(ctx context.Context, w *way) error {
 	}
 	w.text = g.dynamic(middlewares, routers)
 	proxy, err := traefik.Start(ctx, traefik.Options{
-		Dynamic: w.text, Static: "{log: {level: ERROR}, accessLog: null}", Progress: os.Stderr, Plugins: map[string]string{"example.com/noop": noop()},
+		Dynamic: w.text, Static: "{log: {level: ERROR}, accessLog: null}", Progress: os.Stderr, Plugins: map[string]string{"example.com/noop": plugin("noop")},
 	})
 	w.proxy = proxy
 	return err

@@ -59,7 +59,8 @@ func (r *road) measure(ctx context.Context, dir, dynamic string, rounds int, len
 		return fmt.Errorf("%s is not installed (Debian: wrk, nghttp2-client)", r.tool)
 	}
 	proxy, err := traefik.Start(ctx, traefik.Options{
-		Dynamic: dynamic, Static: r.static, Progress: os.Stderr, Plugins: map[string]string{"example.com/noop": noop()},
+		Dynamic: dynamic, Static: r.static, Progress: os.Stderr,
+		Plugins: map[string]string{"example.com/noop": plugin("noop"), "example.com/least": plugin("least")},
 	})
 	if err != nil {
 		return err

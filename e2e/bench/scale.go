@@ -188,7 +188,7 @@ type subject struct {
 func (s *scale) start(ctx context.Context, providers string) (*subject, error) {
 	proxy, err := traefik.Start(ctx, traefik.Options{
 		Static:   "log: {level: ERROR}\naccessLog: null\nproviders: {providersThrottleDuration: " + s.throttle.String() + providers + "}\n",
-		Progress: os.Stderr, Debug: true, Plugins: map[string]string{"example.com/noop": noop()},
+		Progress: os.Stderr, Debug: true, Plugins: map[string]string{"example.com/noop": plugin("noop")},
 	})
 	return &subject{Traefik: proxy, settles: s.settles}, err
 }

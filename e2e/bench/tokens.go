@@ -52,7 +52,7 @@ func newFleet(ctx context.Context, dir string, rounds int, length time.Duration)
 	proxy, err := traefik.Start(ctx, traefik.Options{
 		Dynamic:  g.dynamic(middlewares, []string{router("bare"), router("noop", "noop"), router("ptlauth", "ptlauth")}),
 		Static:   "{log: {level: ERROR}, accessLog: null}",
-		Progress: os.Stderr, Plugins: map[string]string{"example.com/noop": noop()},
+		Progress: os.Stderr, Plugins: map[string]string{"example.com/noop": plugin("noop")},
 	})
 	if err != nil {
 		return nil, err

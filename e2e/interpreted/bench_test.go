@@ -103,6 +103,7 @@ func everyKind(b *testing.B) []*kind {
 	kinds := []*kind{
 		{name: "nothing", handler: quiet, cookie: same},
 		{name: "a plugin that does nothing", handler: build(b, Options{Root: "testdata", Module: "example.com/noop"}, nil), cookie: same},
+		{name: "the least that a gate must do", handler: build(b, Options{Root: "testdata", Module: "example.com/least"}, map[string]any{"cookie": same(0), "user": "abc123"}), cookie: same},
 		{name: "remembered", handler: gate, cookie: same},
 		{name: "remembered, no other cookie", handler: gate, cookie: func(int) string { return "authorization=" + good }},
 		{name: "remembered, 20 cookies", handler: gate, cookie: func(int) string { return crumbs + "authorization=" + good }},

@@ -70,7 +70,9 @@ type Rule struct {
 	// Because is why a path is private that would be public, for the log; empty: it would not.
 	Because string
 
-	plain     *regexp.Regexp // the targets that are public by a rule at a glance
+	// Plain is the targets that are public by a rule at a glance, if they have no more than MaxPath bytes.
+	Plain *regexp.Regexp
+
 	private   *Rule          // a public rule's twin for paths that are ambiguous
 	rivals    *regexp.Regexp // what private prefixes that are not shorter begin; nil: nothing
 	beginning *regexp.Regexp // what a private prefix begins; nil: it is public, or for all other paths

@@ -10,9 +10,9 @@ import (
 	"github.com/getportal/ptlauth/internal/pattern"
 )
 
-// maxPath bounds the paths that can be public, in bytes: what is compared by expressions
+// MaxPath bounds the paths that can be public, in bytes: what is compared by expressions
 // must not be a megabyte.
-const maxPath = 8 << 10
+const MaxPath = 8 << 10
 
 var (
 	// ambiguous is what an app may read differently, in a path that is decoded once: control
@@ -54,8 +54,8 @@ func Find(rules Rules, r *http.Request) *Rule {
 			if rule.Access != Public {
 				return rule
 			}
-			if len(r.RequestURI) <= maxPath {
-				if rule.plain.MatchString(r.RequestURI) {
+			if len(r.RequestURI) <= MaxPath {
+				if rule.Plain.MatchString(r.RequestURI) {
 					return rule
 				}
 			}
@@ -82,7 +82,7 @@ func longest(rules Rules, path string) *Rule {
 func findSlow(rules Rules, rule *Rule, r *http.Request) *Rule {
 	path := r.URL.Path
 	escaped := r.URL.EscapedPath()
-	if len(escaped) > maxPath ||
+	if len(escaped) > MaxPath ||
 		r.URL.Opaque != "" || path == "" || path[0] != '/' || // guard: a target that is no path is never public
 		isAmbiguous(path) || // guard: an ambiguous path is never public
 		target(r) != escaped {
@@ -192,17 +192,17 @@ func setRivals(rules Rules, rule *Rule) {
 			beginnings = append(beginnings, beginningOf(other.Prefix))
 		}
 	}
-	rule.plain = nothing
+	rule.Plain = nothing
 	if beginnings != nil {
 		rule.rivals = pattern.Compile(`^(?:` + strings.Join(beginnings, "|") + `)`)
 	} else if rule.Prefix == "" {
-		rule.plain = pattern.Compile(`^/` + plain)
+		rule.Plain = pattern.Compile(`^/` + plain)
 	} else if rule.Prefix[0] != '/' { // guard: a prefix that is no path is no short cut
 		return
 	} else if !isAmbiguous(rule.Prefix) && strings.HasSuffix(rule.Prefix, "/") {
-		rule.plain = pattern.Compile(`^` + regexp.QuoteMeta(rule.Prefix) + plain)
+		rule.Plain = pattern.Compile(`^` + regexp.QuoteMeta(rule.Prefix) + plain)
 	} else if !isAmbiguous(rule.Prefix) { // guard: a prefix with two readings is no short cut
-		rule.plain = pattern.Compile(`^` + regexp.QuoteMeta(rule.Prefix) + `[.` + harmless + `]*(?:/` + plain + `|\?|$)`)
+		rule.Plain = pattern.Compile(`^` + regexp.QuoteMeta(rule.Prefix) + `[.` + harmless + `]*(?:/` + plain + `|\?|$)`)
 	}
 }
 

@@ -1,0 +1,3 @@
+module example.com/least
+
+go 1.22.0
