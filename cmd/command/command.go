@@ -37,6 +37,8 @@ type Console struct {
 
 // Terminal is the console of this process.
 func Terminal() *Console {
+	obey(os.Stdout)
+	obey(os.Stderr)
 	return &Console{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}
 }
 

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"text/template"
@@ -25,6 +26,8 @@ var initFiles embed.FS
 
 // pluginVersion is that of the plugin that Traefik downloads.
 const pluginVersion = "v0.1.0"
+
+const isWindows = runtime.GOOS == "windows"
 
 type initOptions struct {
 	URL   string `description:"Where the site will be, as a browser asks for it, such as https://chat.example.com. With http:// it is one on a LAN, without a certificate, and may have a port."`
@@ -91,13 +94,21 @@ func initialize(c *command.Console, options *initOptions, arguments []string) er
 			c.Printf("%s\n", step.path)
 		}
 	}
-	if u.Scheme == "http" && !isOwn(u.Hostname()) {
-		c.Notef("Without https, whoever listens in the network between sees the cookies, and can use them: let that be a LAN which you trust.\n")
-	}
+	noteExposed(c, u, seen)
 	if options.Owner == "" {
 		return nil
 	}
 	return errors.Join(os.Chown(secret, user, group), os.Chown(list, user, group))
+}
+
+// noteExposed says who could get in with what only the operator should have.
+func noteExposed(c *command.Console, u *url.URL, seen string) {
+	if u.Scheme == "http" && !isOwn(u.Hostname()) {
+		c.Notef("Without https, whoever listens in the network between sees the cookies, and can use them: let that be a LAN which you trust.\n")
+	}
+	if isWindows {
+		c.Notef("On Windows whoever may read the folder %s may read the secret in it: let that be you and Traefik's user alone (its properties, Security).\n", seen)
+	}
 }
 
 // siteURL reads where the site will be, and says which part of it cannot be.
@@ -135,6 +146,9 @@ func isOwn(host string) bool {
 func ownerOf(owner string) (user, group int, err error) {
 	if owner == "" {
 		return 0, 0, nil
+	}
+	if isWindows {
+		return 0, 0, command.Errorf(command.Usage, "on Windows a file has no owner by number: leave out --owner, and let Traefik's user read the folder ptlauth")
 	}
 	first, second, isPair := strings.Cut(owner, ":")
 	if !isPair {

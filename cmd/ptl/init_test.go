@@ -69,17 +69,4 @@ func TestInit(t *testing.T) {
 		}
 		s.run(t, command.Usage, "init")
 	})
-	t.Run("for a Traefik that is not root", func(t *testing.T) {
-		if os.Getuid() != 0 {
-			t.Skip("only root can give files away")
-		}
-		s := &testSite{dir: t.TempDir()}
-		s.run(t, command.Done, "init", ".", "--owner=65532")
-		s.run(t, command.Done, "token", "--name=script")
-		for _, name := range []string{"ptlauth/secret", "ptlauth/terminals.json"} {
-			if user, group := ownerOfFile(t, s.path(name)); user != 65532 || group != 65532 {
-				t.Errorf("%s is of %d:%d", name, user, group)
-			}
-		}
-	})
 }

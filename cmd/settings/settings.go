@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -32,7 +33,15 @@ type Site struct {
 const prefix = "PTL_"
 
 // places are where ptl.yml is looked for, in this order: as Traefik looks for its own file, and in this folder first.
-var places = []string{"./ptl", "$XDG_CONFIG_HOME/ptl", "$HOME/.config/ptl", "/etc/ptl/ptl"}
+var places = placesOn(runtime.GOOS)
+
+// placesOn are those of a system. On Windows anybody may make a folder /etc.
+func placesOn(system string) []string {
+	if system == "windows" {
+		return []string{"./ptl", "$APPDATA/ptl/ptl"}
+	}
+	return []string{"./ptl", "$XDG_CONFIG_HOME/ptl", "$HOME/.config/ptl", "/etc/ptl/ptl"}
+}
 
 // Searched are the places where ptl.yml is looked for, as a sentence has them, with this machine's folders.
 func Searched() string {

@@ -31,6 +31,9 @@ const (
 	maxAnswer = 64 << 10
 )
 
+// refusedOnWindows is WSAECONNREFUSED, which is not syscall.ECONNREFUSED there, and no error elsewhere.
+const refusedOnWindows = syscall.Errno(10061)
+
 // Site is where a middleware answers its own paths.
 type Site struct {
 	base   *url.URL // of the own paths, with a slash at its end
@@ -231,7 +234,7 @@ func unreached(base *url.URL, err error) error {
 		return troublef(starting, "%s has a certificate for another name (Traefik shows its own until it has the right one)", base.Host)
 	case errors.As(err, &record), strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
 		return troublef(0, "%s does not speak HTTPS: write http:// in `url`, or another port", base.Host)
-	case errors.Is(err, syscall.ECONNREFUSED):
+	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, refusedOnWindows):
 		return troublef(listening, "%s does not answer, because nothing listens there (connection refused): start Traefik, or correct `url` in ptl.yml, or write --url=URL", base.Host)
 	}
 	return troublef(starting, "%s does not answer (%s): is that the site? If not, correct `url` in ptl.yml, or write --url=URL", base.Host, err)
