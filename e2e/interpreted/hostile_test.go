@@ -77,6 +77,12 @@ var hostiles = []hostile{
 	}},
 	{"a long path", func(size int) (string, []string) { return "/" + repeated("a/b", size), nil }},
 	{"an escaped path", func(size int) (string, []string) { return "/" + repeated("%41", size), nil }},
+	{"a scheme in a cookie, repeated", func(size int) (string, []string) {
+		return "", []string{"Cookie: authorization=" + repeated("Bearer%20", size)}
+	}},
+	{"options of a Connection", func(size int) (string, []string) {
+		return "", []string{"Upgrade: websocket", "Connection: " + repeated("upgrad,", size)}
+	}},
 	{"a long Host", func(size int) (string, []string) { return "", []string{"Host: " + repeated("a.", size)} }},
 }
 

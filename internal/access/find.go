@@ -116,25 +116,33 @@ func findData(rules Rules, rule *Rule, escaped string) *Rule {
 // Stricter is the rule for a request that is no GET, which holds for its path: that of the path
 // to which its Destination leads (RFC 4918 §10.3), unless that is public as well.
 func Stricter(rules Rules, rule *Rule, r *http.Request) *Rule {
-	if rule.Access != Public {
+	destinations := r.Header["Destination"]
+	if rule.Access != Public || destinations == nil {
 		return rule
 	}
-	for _, destination := range r.Header["Destination"] {
-		address, err := url.Parse(destination)
-		if err != nil {
-			address = &url.URL{}
-		}
-		other := Find(rules, &http.Request{URL: address, RequestURI: destination})
-		if other.Access != Public { // guard: a request is judged by where it leads, too
-			strict := *other
-			strict.Because = "where its Destination leads"
-			if strict.Access == Own {
-				strict.Access = Private
-			}
-			return &strict
-		}
+	other := findDestination(rules, rule, destinations)
+	if other.Access == Public { // guard: a request is judged by where it leads, too
+		return rule
 	}
-	return rule
+	strict := *other
+	strict.Because = "where its Destination leads"
+	if strict.Access == Own {
+		strict.Access = Private
+	}
+	return &strict
+}
+
+// findDestination returns the rule for what a Destination names. Of two, and of what is none,
+// nobody knows where it leads.
+func findDestination(rules Rules, rule *Rule, destinations []string) *Rule {
+	if len(destinations) > 1 || len(destinations[0]) > maxPath {
+		return rule.private
+	}
+	address, err := url.Parse(destinations[0])
+	if err != nil {
+		return rule.private
+	}
+	return Find(rules, &http.Request{URL: address, RequestURI: destinations[0]})
 }
 
 // target is the escaped path that Traefik's proxies send, which is that of RequestURI; it

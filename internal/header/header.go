@@ -280,6 +280,10 @@ func rebuildConnection(h http.Header) {
 	delete(h, "Http2-Settings")
 }
 
+// maxConnection bounds a Connection that is looked at, in bytes: a WebSocket's names one option
+// or two, and each costs the interpreter a step.
+const maxConnection = 1 << 10
+
 // IsWebSocket reports whether the request asks to become a WebSocket (RFC 6455 §4.1).
 func IsWebSocket(h http.Header) bool {
 	upgrade := h["Upgrade"]
@@ -287,6 +291,9 @@ func IsWebSocket(h http.Header) bool {
 		return false
 	}
 	options := strings.ToLower(strings.Join(h["Connection"], ","))
+	if len(options) > maxConnection {
+		return false
+	}
 	for _, option := range strings.Split(options, ",") {
 		if strings.TrimSpace(option) == "upgrade" {
 			return true

@@ -81,6 +81,7 @@ func TestClean(t *testing.T) {
 		{"an event stream", stream, nil, true},
 		{"an answer that must be new", http.Header{"Cache-Control": {"no-cache"}, "Accept": {"*/*"}}, nil, false},
 		{"a WebSocket", http.Header{"Connection": {"Upgrade"}, "Upgrade": {"websocket"}}, nil, true},
+		{"a WebSocket that names very many options", http.Header{"Connection": {strings.Repeat("upgrade,", 200)}, "Upgrade": {"websocket"}}, nil, false},
 		{"another upgrade", http.Header{"Connection": {"Upgrade"}, "Upgrade": {"h2c"}}, nil, false},
 		{"more names than anybody sends", names, nil, true},
 	} {
