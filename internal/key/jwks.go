@@ -127,6 +127,9 @@ func fromJWK(fields map[string]interface{}, d spec) (*Key, string) {
 	if !isForVerifying(fields) {
 		return nil, otherUse
 	}
+	if fields["d"] != nil { // guard: a private key in a set is refused
+		return nil, "is a private key: leave out all but its public members, and keep the private one where nobody else can read it"
+	}
 	public := publicOf(fields)
 	if public == nil {
 		return nil, "is of a kind that is not supported, or not whole (kty, crv, n, e, x, y)"
