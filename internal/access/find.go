@@ -135,7 +135,7 @@ func Stricter(rules Rules, rule *Rule, r *http.Request) *Rule {
 // findDestination returns the rule for what a Destination names. Of two, and of what is none,
 // nobody knows where it leads.
 func findDestination(rules Rules, rule *Rule, destinations []string) *Rule {
-	if len(destinations) > 1 || len(destinations[0]) > maxPath {
+	if len(destinations) > 1 || len(destinations[0]) > MaxPath {
 		return rule.private
 	}
 	address, err := url.Parse(destinations[0])
