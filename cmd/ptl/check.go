@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+	"io/fs"
 	"slices"
 	"strings"
 
@@ -28,8 +30,9 @@ func newCheck() *command.Command {
 		Short:     "finds mistakes in what configures Traefik and the apps, and what is unwise",
 		Long:      long + "\n\nIt ends with 0 where it finds nothing, with 6 where it does.",
 		Examples: []command.Example{
-			{Line: "ptl check compose.yml dynamic.yml", Says: "A compose file and the middleware beside it:"},
-			{Line: "ptl check --except=published-port --json .", Says: "All of a folder, for a program, without what is meant so:"},
+			{Line: "ptl check", Says: "All of this folder:"},
+			{Line: "ptl check compose.yml ptlauth/dynamic.yml", Says: "A compose file and the middleware beside it:"},
+			{Line: "ptl check --except=published-port --json .", Says: "For a program, without what is meant so:"},
 		},
 		Options: o,
 		Run:     func(c *command.Console, arguments []string) error { return check(c, o, arguments) },
@@ -45,7 +48,11 @@ func check(c *command.Console, o *checkOptions, arguments []string) error {
 		arguments = []string{"."}
 	}
 	paths, err := review.Paths(arguments)
-	if err != nil {
+	var missing *fs.PathError
+	switch {
+	case errors.As(err, &missing) && errors.Is(err, fs.ErrNotExist):
+		return command.Errorf(command.Failed, "there is no %s here: name the files as they are, or none, for all of this folder", missing.Path)
+	case err != nil:
 		return command.Errorf(command.Failed, "%s", err)
 	}
 	if len(paths) == 0 {
@@ -59,7 +66,7 @@ func check(c *command.Console, o *checkOptions, arguments []string) error {
 	var looked []string
 	if !slices.Contains(except, review.NamedFile) {
 		var more []review.Finding
-		more, looked = named(&o.Site, findings)
+		more, looked = named(&o.Site, paths, findings)
 		findings = append(findings, more...)
 	}
 	findings = slices.DeleteFunc(findings, func(f review.Finding) bool { return slices.Contains(except, f.Kind) })

@@ -13,9 +13,12 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"text/template"
+
+	"golang.org/x/net/idna"
 
 	"github.com/getportal/ptlauth/cmd/command"
 	"github.com/getportal/ptlauth/cmd/registry"
@@ -64,41 +67,110 @@ func initialize(c *command.Console, options *initOptions, arguments []string) er
 	if err != nil {
 		return err
 	}
-	seen := filepath.Join(arguments[0], "ptlauth")
-	if err := os.MkdirAll(seen, 0o755); err != nil {
+	if ascii, err := idna.Lookup.ToASCII(u.Hostname()); err == nil && net.ParseIP(u.Hostname()) == nil {
+		u.Host = strings.Replace(u.Host, u.Hostname(), ascii, 1) // as browsers send it, and Traefik's rules must have it
+	}
+	isBeside, err := furnish(c, arguments[0], u)
+	if err != nil {
 		return err
+	}
+	if options.Owner != "" {
+		seen := filepath.Join(arguments[0], "ptlauth")
+		if err := errors.Join(os.Chown(filepath.Join(seen, "secret"), user, group), os.Chown(filepath.Join(seen, "terminals.json"), user, group)); err != nil {
+			return err
+		}
+	}
+	noteExposed(c, u, filepath.Join(arguments[0], "ptlauth"))
+	noteNext(c, arguments[0], u, isBeside)
+	return nil
+}
+
+// furnish makes what is not there yet, and reports whether there was a compose file already, without ptlauth.
+func furnish(c *command.Console, dir string, u *url.URL) (isBeside bool, err error) {
+	seen := filepath.Join(dir, "ptlauth")
+	if err := os.MkdirAll(seen, 0o755); err != nil {
+		return false, err
 	}
 	values := map[string]any{
 		"URL": u.Scheme + "://" + u.Host, "Host": strings.TrimSuffix(u.Host, ":"+u.Port()), "Port": cmp.Or(u.Port(), "80"),
 		"Secure": u.Scheme == "https", "Version": pluginVersion,
 	}
-	secret, list := filepath.Join(seen, "secret"), filepath.Join(seen, "terminals.json")
 	steps := []struct {
 		path string
 		make func(path string) error
 	}{
-		{secret, makeSecret},
-		{list, func(path string) error { return (&registry.File{Path: path}).Create() }},
+		{filepath.Join(seen, "secret"), makeSecret},
+		{filepath.Join(seen, "terminals.json"), func(path string) error { return (&registry.File{Path: path}).Create() }},
 		{filepath.Join(seen, "dynamic.yml"), fromTemplate("dynamic.yml", values)},
-		{filepath.Join(arguments[0], "compose.yml"), fromTemplate("compose.yml", values)},
-		{filepath.Join(arguments[0], "ptl.yml"), fromTemplate("ptl.yml", values)},
+		{composeIn(dir), fromTemplate("compose.yml", values)},
+		{filepath.Join(dir, "ptl.yml"), fromTemplate("ptl.yml", values)},
 	}
 	for _, step := range steps {
 		err := step.make(step.path)
 		switch {
 		case errors.Is(err, fs.ErrExist):
 			c.Notef("%s is there already, and stays as it is.\n", step.path)
+			isBeside = isBeside || step.path == composeIn(dir) && !mentions(step.path, "ptlauth")
 		case err != nil:
-			return err
+			return isBeside, err
 		default:
 			c.Printf("%s\n", step.path)
 		}
 	}
-	noteExposed(c, u, seen)
-	if options.Owner == "" {
-		return nil
+	return isBeside, nil
+}
+
+// composeIn is the compose file of a folder, which Docker finds by any of four names: one more beside it would hide it.
+func composeIn(dir string) string {
+	for _, name := range []string{"compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"} {
+		if path := filepath.Join(dir, name); exists(path) {
+			return path
+		}
 	}
-	return errors.Join(os.Chown(secret, user, group), os.Chown(list, user, group))
+	return filepath.Join(dir, "compose.yml")
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+func mentions(path, word string) bool {
+	content, err := os.ReadFile(path)
+	return err == nil && bytes.Contains(content, []byte(word))
+}
+
+// noteNext says what there is to do now.
+func noteNext(c *command.Console, dir string, u *url.URL, isBeside bool) {
+	if u.Scheme == "https" && isInner(u.Hostname()) {
+		c.Notef("Let's Encrypt gives no certificate for %s, which is no public name: use http:// on a LAN which you trust, or give Traefik a certificate of your own.\n", u.Hostname())
+	}
+	if isBeside {
+		c.Notef("What your compose file needs beside what it has: https://github.com/getportal/ptlauth#in-a-traefik-that-you-have\n")
+		return
+	}
+	first := ""
+	if filepath.Clean(dir) != "." {
+		first = "cd " + quoted(dir) + " && "
+	}
+	c.Notef("Next: %sdocker compose up -d && ptl pair --name=\"Your phone\"\n", first)
+}
+
+// quoted is a path as a shell takes it.
+func quoted(path string) string {
+	if strings.Trim(path, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_./") == "" {
+		return path
+	}
+	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+}
+
+// isInner reports whether a host is one that nobody outside knows.
+func isInner(host string) bool {
+	if ip := net.ParseIP(host); ip != nil {
+		return ip.IsPrivate() || ip.IsLoopback() || ip.IsLinkLocalUnicast()
+	}
+	last := host[strings.LastIndexByte(host, '.')+1:]
+	return last == host || slices.Contains([]string{"lan", "local", "localhost", "internal", "home", "test"}, last) || strings.HasSuffix(host, ".home.arpa")
 }
 
 // noteExposed says who could get in with what only the operator should have.

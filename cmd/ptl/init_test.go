@@ -20,6 +20,9 @@ func TestInit(t *testing.T) {
 			if strings.Contains(remark, "whoever listens in the network") != (address == "http://nas.lan") {
 				t.Errorf("remarked is %q", remark)
 			}
+			if !strings.HasSuffix(remark, "Next: cd mine && docker compose up -d && ptl pair --name=\"Your phone\"\n") {
+				t.Errorf("what is to be done next is not at the end of %q", remark)
+			}
 			s.dir = filepath.Join(s.dir, "mine")
 			if strings.Count(said, "\n") != 5 {
 				t.Errorf("said is\n%s", said)
@@ -68,5 +71,37 @@ func TestInit(t *testing.T) {
 			}
 		}
 		s.run(t, command.Usage, "init")
+	})
+	t.Run("names", func(t *testing.T) {
+		for address, want := range map[string]struct{ host, remark string }{
+			"https://bücher.example": {"xn--bcher-kva.example", ""},
+			"https://nas.lan":        {"nas.lan", "gives no certificate for nas.lan"},
+			"https://192.168.1.5":    {"192.168.1.5", "gives no certificate for 192.168.1.5"},
+			"https://nas":            {"nas", "gives no certificate for nas"},
+			"http://nas":             {"nas", ""},
+		} {
+			s := &testSite{dir: t.TempDir()}
+			_, remark := s.run(t, command.Done, "init", ".", "--url="+address)
+			if strings.Contains(remark, "gives no certificate") != (want.remark != "") || !strings.Contains(remark, want.remark) || !strings.Contains(remark, "Next: docker") {
+				t.Errorf("%s: remarked is %q", address, remark)
+			}
+			if !strings.Contains(s.read(t, "compose.yml"), "Host(`"+want.host+"`)") || !strings.Contains(s.read(t, "ptl.yml"), "://"+want.host+"\n") {
+				t.Errorf("%s: made are\n%s%s", address, s.read(t, "compose.yml"), s.read(t, "ptl.yml"))
+			}
+		}
+	})
+	t.Run("beside a compose file that is there", func(t *testing.T) {
+		for _, name := range []string{"compose.yml", "compose.yaml", "docker-compose.yml", "docker-compose.yaml"} {
+			s := &testSite{dir: t.TempDir()}
+			if err := os.WriteFile(s.path(name), []byte("services: {}\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if _, remark := s.run(t, command.Done, "init", "."); !strings.Contains(remark, name+" is there already") || !strings.HasSuffix(remark, "#in-a-traefik-that-you-have\n") || strings.Contains(remark, "Next:") {
+				t.Errorf("%s: remarked is %q", name, remark)
+			}
+			if all, err := filepath.Glob(s.path("*compose.*")); err != nil || len(all) != 1 || s.read(t, name) != "services: {}\n" {
+				t.Errorf("%s is hidden by another one: %q, %v", name, all, err)
+			}
+		}
 	})
 }

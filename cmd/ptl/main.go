@@ -25,6 +25,7 @@ func commands() []*command.Command {
 		newCheck(),
 		newCompletion(),
 		newManual(),
+		newVersion(),
 	}
 }
 
@@ -50,6 +51,9 @@ func dispatch(console *command.Console, args []string) error {
 		return nil
 	}
 	name := args[0]
+	if name == "--version" {
+		name = "version"
+	}
 	isHelp := name == "help" || name == "--help" || name == "-h"
 	if isHelp && len(args) == 1 {
 		command.WriteOverview(console.Out, about, all)
@@ -60,7 +64,7 @@ func dispatch(console *command.Console, args []string) error {
 	}
 	c := find(all, name)
 	if c == nil {
-		return command.Errorf(command.Usage, "there is no command %q: ptl --help lists them", name)
+		return command.Errorf(command.Usage, "there is no command %q: %sptl --help lists them", name, suggested(all, name))
 	}
 	if isHelp || asksForHelp(args[1:]) {
 		command.WriteHelp(console.Out, c)
@@ -71,6 +75,19 @@ func dispatch(console *command.Console, args []string) error {
 		return err
 	}
 	return c.Run(console, arguments)
+}
+
+// suggested is the one command that is called alike, for whoever has mistyped it.
+func suggested(all []*command.Command, name string) string {
+	if len(name) < 3 {
+		return ""
+	}
+	for _, c := range all {
+		if strings.HasPrefix(c.Name, name) || strings.HasPrefix(name, c.Name) {
+			return "is it ptl " + c.Name + "? "
+		}
+	}
+	return ""
 }
 
 func find(all []*command.Command, name string) *command.Command {

@@ -2,6 +2,8 @@ package main
 
 import (
 	"cmp"
+	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -30,7 +32,7 @@ func withDynamic(paths []string, site *settings.Site) []string {
 
 // named looks at the files that the settings name, and returns what is wrong with them, beside what the review has found in
 // the middleware's own, and what was looked at.
-func named(site *settings.Site, reviewed []review.Finding) (findings []review.Finding, looked []string) {
+func named(site *settings.Site, paths []string, reviewed []review.Finding) (findings []review.Finding, looked []string) {
 	add := func(err error) {
 		file := near(cmp.Or(site.ConfigFile, site.Dynamic, fileOf(site), site.SecretFile))
 		findings = append(findings, review.Finding{File: file, Kind: review.NamedFile, Text: err.Error()})
@@ -52,6 +54,9 @@ func named(site *settings.Site, reviewed []review.Finding) (findings []review.Fi
 		}
 		if err == nil {
 			list = m.Registry
+			if s := m.Policy.Pairing; s != nil && s.Domain != "" && !isBelow(site.URL, s.Domain) {
+				add(fmt.Errorf("url is %s, and pairing.domain is %s, whose cookie browsers never send to that host: correct one of them", site.URL, s.Domain))
+			}
 		}
 	}
 	if list != nil {
@@ -60,7 +65,57 @@ func named(site *settings.Site, reviewed []review.Finding) (findings []review.Fi
 			add(err)
 		}
 	}
+	if namesFiles(site) {
+		findings = append(findings, misread(site, paths)...)
+	}
 	return findings, looked
+}
+
+// misread are the files that Traefik reads and that are not on this machine where they should be, or are others than ptl's.
+func misread(site *settings.Site, paths []string) (findings []review.Finding) {
+	readings, err := review.Readings(paths)
+	if err != nil {
+		return nil // which the review has said
+	}
+	var list *review.Reading // of which none is ptl's
+	isListed := false
+	for i := range readings {
+		one := &readings[i]
+		switch {
+		case isSame(one.Here, site.SecretFile) || isSame(one.Here, fileOf(site)): // which was looked at
+			isListed = isListed || one.IsRegistry
+		case one.IsMissing():
+			findings = append(findings, review.Finding{File: one.File, Line: one.Line, Kind: review.NamedFile, About: one.About,
+				Text: one.Path + " is " + near(one.Here) + " on this machine, and there is none: correct the path"})
+		case one.IsRegistry:
+			list = one
+		}
+	}
+	if fileOf(site) != "" && list != nil && !isListed {
+		findings = append(findings, review.Finding{File: list.File, Line: list.Line, Kind: review.NamedFile, About: list.About,
+			Text: list.Path + " is " + near(list.Here) + " on this machine, and ptl writes " + near(fileOf(site)) + " (registry in ptl.yml): let both be the same"})
+	}
+	return findings
+}
+
+// isBelow reports whether an address is of that domain; one that is not said is taken for such a one.
+func isBelow(address, domain string) bool {
+	u, err := url.Parse(address)
+	host := "."
+	if err == nil {
+		host += strings.ToLower(u.Hostname())
+	}
+	return address == "" || strings.HasSuffix(host, "."+strings.ToLower(domain))
+}
+
+// isSame reports whether two paths are of one file, or would be.
+func isSame(a, b string) bool {
+	if a == "" || b == "" {
+		return false
+	}
+	first, err := os.Stat(a)
+	second, otherErr := os.Stat(b)
+	return absolute(a) == absolute(b) || err == nil && otherErr == nil && os.SameFile(first, second)
 }
 
 // fileOf is the registry, where it is a file.

@@ -132,6 +132,7 @@ func TestExits(t *testing.T) {
 		args []string
 	}{
 		{"help", command.Done, []string{"--help"}},
+		{"which version", command.Done, []string{"--version"}},
 		{"nobody is paired", command.Done, []string{"terminals"}},
 		{"what ptl makes is as it should be", command.Done, []string{"check", "."}},
 		{"a file that cannot be read", command.Failed, []string{"check", "missing.yml"}},

@@ -147,7 +147,7 @@ func (i *invitation) show(c *command.Console) error {
 			"link": link, "page": i.place.site.Page(), "code": code, "ends": i.ends.Unix(),
 		})
 	}
-	c.Printf("Open this on the device, or scan it, and press Pair:\n\n  %s\n\n", link)
+	c.Printf("Open this on the device, or scan it, and press Continue and Pair:\n\n  %s\n\n", link)
 	if c.IsScreen() {
 		c.Printf("%s\n", qr.Screen(link, c.Width()))
 	}

@@ -14,6 +14,7 @@ var traefikImage = regexp.MustCompile(`(?:^|/)traefik(?:[:@]|$)`)
 func (r *review) readCompose(d document) {
 	for _, f := range fields(at(d.root, "services")) {
 		if isTraefik(f.node) {
+			r.readContainer(d.file, f)
 			r.readVolumes(d.file, at(f.node, "volumes"))
 			r.readGrants(d.file, at(f.node, "secrets"), "/run/secrets", true)
 			r.readGrants(d.file, at(f.node, "configs"), "/", false)

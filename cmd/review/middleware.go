@@ -3,6 +3,7 @@ package review
 import (
 	"encoding/json"
 	"fmt"
+	"path"
 	"slices"
 	"sort"
 	"strings"
@@ -182,6 +183,27 @@ func sorted(options map[string]any) []string {
 	}
 	sort.Strings(lines)
 	return lines
+}
+
+// reading is a file that a middleware reads, as Traefik sees it, and the option that says so.
+type reading struct {
+	option, path string
+	isRegistry   bool
+}
+
+// readings are those of a middleware's files whose paths are whole.
+func (m *middleware) readings() []reading {
+	top := option.Open(&option.Report{}, "", m.options)
+	all := []reading{
+		{option: "terminals.file", path: top.Section("terminals").Text("file", ""), isRegistry: true},
+		{option: "secretFile", path: top.Text("secretFile", "")},
+	}
+	for _, s := range top.Sections("keys") {
+		for _, name := range []string{"secretFile", "publicKeyFile", "jwksFile"} {
+			all = append(all, reading{option: s.Name(name), path: s.Text(name, "")})
+		}
+	}
+	return slices.DeleteFunc(all, func(one reading) bool { return !path.IsAbs(one.path) })
 }
 
 // files are the paths of the files that a middleware reads: a list of terminals is read again and again, a secret too.

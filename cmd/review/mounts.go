@@ -1,6 +1,7 @@
 package review
 
 import (
+	"cmp"
 	"path"
 	"strings"
 
@@ -56,33 +57,41 @@ func (r *review) readMounts(file string, list *yaml.Node) {
 // readVolumes reads the volumes of a service in a compose file.
 func (r *review) readVolumes(file string, list *yaml.Node) {
 	for _, one := range items(list) {
-		m := mount{place: place{file, one.Line}, target: text(at(one, "target"))}
-		source := text(at(one, "source"))
-		if parts := strings.Split(text(one), ":"); len(parts) >= 2 {
-			source, m.target = parts[0], parts[1]
-			if len(parts[0]) == 1 && len(parts) >= 3 { // C:\…
-				source, m.target = parts[1], parts[2]
-			}
-		}
-		if strings.ContainsAny(source, `/.~\$`) {
-			r.mounts = append(r.mounts, m)
+		source, target := volume(one)
+		if isPath(source) {
+			r.mounts = append(r.mounts, mount{place: place{file, one.Line}, target: target})
 		}
 	}
 }
 
+// volume is what an entry of a service's volumes says in either form: a path of the machine or a volume's name, and where
+// that is in the container.
+func volume(n *yaml.Node) (source, target string) {
+	parts := strings.Split(text(n), ":")
+	switch {
+	case len(parts) >= 3 && len(parts[0]) == 1: // C:\…
+		return parts[0] + ":" + parts[1], parts[2]
+	case len(parts) >= 2:
+		return parts[0], parts[1]
+	}
+	return text(at(n, "source")), cmp.Or(text(n), text(at(n, "target")))
+}
+
+// isPath tells a path of the machine from a volume's name.
+func isPath(source string) bool { return strings.ContainsAny(source, `/.~\$`) }
+
 // readGrants reads the secrets or the configs of a service in a compose file.
 func (r *review) readGrants(file string, list *yaml.Node, folder string, isSecret bool) {
 	for _, one := range items(list) {
-		target := text(one)
-		if target == "" {
-			target = text(at(one, "target"))
-		}
-		if target == "" {
-			target = text(at(one, "source"))
-		}
-		if !strings.HasPrefix(target, "/") {
-			target = path.Join(folder, target)
-		}
-		r.mounts = append(r.mounts, mount{place: place{file, one.Line}, target: target, isSecret: isSecret})
+		r.mounts = append(r.mounts, mount{place: place{file, one.Line}, target: grant(one, folder), isSecret: isSecret})
 	}
+}
+
+// grant is where a secret or a config is in the container.
+func grant(n *yaml.Node, folder string) string {
+	target := cmp.Or(text(n), text(at(n, "target")), text(at(n, "source")))
+	if strings.HasPrefix(target, "/") {
+		return target
+	}
+	return path.Join(folder, target)
 }

@@ -823,4 +823,61 @@ spec:
       secretFile: /run/secrets/ptlauth/secret
       terminals: {file: /etc/ptlauth/terminals.json}
 `, ""},
+	{"a folder that Traefik's container does not have", `== compose.yml
+services:
+  traefik:
+    image: traefik:v3.7
+    volumes:
+      - /var/run/docker.sock:/var/run/docker.sock:ro
+      - ./ptlauth:/etc/ptlaut:ro
+    labels:
+      traefik.http.middlewares.auth.plugin.ptlauth.secretFile: /etc/ptlauth/secret # unmounted-file
+      traefik.http.middlewares.auth.plugin.ptlauth.terminals.file: /etc/ptlauth/terminals.json # unmounted-file
+`, "has no /etc/ptlauth/secret: mount the folder with it there, as in `./ptlauth:/etc/ptlauth:ro`"},
+	{"the same of a file's middleware, with a key among several", `== compose.yml
+services:
+  traefik:
+    image: traefik:v3.7
+    secrets: [ptlauth]
+    volumes:
+      - {type: bind, source: ./lists, target: /lists/}
+== dynamic.yml
+http:
+  middlewares:
+    auth:
+      plugin:
+        ptlauth:
+          keys:
+            - secretFile: /run/secrets/ptlauth
+            - secretFile: /run/secrets/ptlauth-2 # unmounted-file
+            - publicKeyFile: keys/public.pem
+          terminals:
+            file: /lists/terminals.json
+`, "Traefik's container ("},
+	{"what may be in a container all the same", `== compose.yml
+services:
+  traefik:
+    build: ./traefik
+    volumes:
+      - /var/run/docker.sock:/var/run/docker.sock:ro
+    labels:
+      traefik.http.middlewares.auth.plugin.ptlauth.secretFile: /etc/ptlauth/secret
+      traefik.http.middlewares.auth.plugin.ptlauth.terminals.file: /etc/ptlauth/terminals.json
+`, ""},
+	{"what an override mounts, beside it", `== compose.yml
+services:
+  traefik:
+    image: traefik:v3.7
+    volumes:
+      - /var/run/docker.sock:/var/run/docker.sock:ro
+    labels:
+      traefik.http.middlewares.auth.plugin.ptlauth.secretFile: /etc/ptlauth/secret
+      traefik.http.middlewares.auth.plugin.ptlauth.terminals.file: /etc/ptlauth/terminals.json
+== compose.override.yml
+services:
+  traefik:
+    image: traefik:v3.7
+    volumes:
+      - ./ptlauth:/etc/ptlauth:ro
+`, ""},
 }

@@ -59,6 +59,7 @@ var Unwise = []struct{ Kind, About string }{
 	{"unguarded-router", "a router leads to the same app as another one, without the middleware"},
 	{"shadow", "a middleware in shadow mode protects nothing, and a router does not name it on both sides of one that decides"},
 	{"published-port", "an app behind the middleware can be reached past Traefik"},
+	{"unmounted-file", "the middleware reads a file that Traefik's container does not have"},
 	{"single-file", "a file is mounted alone, so that Traefik goes on seeing the old one when it is replaced"},
 	{NamedFile, "a file that ptl.yml names is missing on this machine, or not as it should be"},
 }
@@ -71,6 +72,7 @@ type review struct {
 	routers     []*router
 	services    []*service
 	mounts      []mount
+	containers  []*container
 }
 
 // place is a line of a file.
@@ -96,6 +98,9 @@ func Paths(named []string) ([]string, error) {
 			continue
 		}
 		err = filepath.WalkDir(name, func(path string, entry fs.DirEntry, err error) error {
+			if err != nil && path != name {
+				return nil // somebody else's folder
+			}
 			if err != nil {
 				return err
 			}
@@ -119,6 +124,18 @@ const maxFile = 8 << 20
 
 // Files reviews these files together: what one says counts for the others. The error is of a file that cannot be read.
 func Files(paths []string) ([]Finding, error) {
+	r, err := read(paths)
+	if err != nil {
+		return nil, err
+	}
+	r.judge()
+	slices.SortStableFunc(r.findings, func(a, b Finding) int {
+		return cmp.Or(cmp.Compare(slices.Index(paths, a.File), slices.Index(paths, b.File)), cmp.Compare(a.Line, b.Line))
+	})
+	return slices.Compact(r.findings), nil
+}
+
+func read(paths []string) (*review, error) {
 	r := &review{}
 	var documents []document
 	for _, path := range paths {
@@ -142,11 +159,7 @@ func Files(paths []string) ([]Finding, error) {
 	for _, d := range documents {
 		r.readDynamic(d)
 	}
-	r.judge()
-	slices.SortStableFunc(r.findings, func(a, b Finding) int {
-		return cmp.Or(cmp.Compare(slices.Index(paths, a.File), slices.Index(paths, b.File)), cmp.Compare(a.Line, b.Line))
-	})
-	return slices.Compact(r.findings), nil
+	return r, nil
 }
 
 func (r *review) judge() {
@@ -165,6 +178,7 @@ func (r *review) judge() {
 	r.judgeNames()
 	r.judgeServices()
 	r.judgeMounts()
+	r.judgeContainers()
 }
 
 func itoa(i int) string { return strconv.Itoa(i) }

@@ -38,6 +38,8 @@ const refusedOnWindows = syscall.Errno(10061)
 type Site struct {
 	base   *url.URL // of the own paths, with a slash at its end
 	client *http.Client
+	// isByHost reports that the host is the one that pairing.host names, whatever the url is.
+	isByHost bool
 }
 
 // New is the site at that address, whose middleware pairs as the settings say. Each question has a connection of its own,
@@ -56,7 +58,9 @@ func New(address string, s *pairing.Settings) (*Site, error) {
 	if s.Host != "" {
 		base = &url.URL{Scheme: base.Scheme, Host: s.Host}
 	}
-	return at(&url.URL{Scheme: base.Scheme, Host: base.Host, Path: strings.TrimSuffix(base.Path, "/") + s.Path}), nil
+	found := at(&url.URL{Scheme: base.Scheme, Host: base.Host, Path: strings.TrimSuffix(base.Path, "/") + s.Path})
+	found.isByHost = s.Host != ""
+	return found, nil
 }
 
 // App is an app behind a middleware that answers no paths of its own: whom it admits, a page of the app says.
@@ -205,18 +209,22 @@ func (s *Site) Admits(ctx context.Context, cookie, token string) (bool, error) {
 func (s *Site) do(request *http.Request) (*http.Response, []byte, error) {
 	response, err := s.client.Do(request)
 	if err != nil {
-		return nil, nil, unreached(s.base, err)
+		return nil, nil, s.unreached(err)
 	}
 	defer response.Body.Close()
 	content, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 	if err != nil {
-		return nil, nil, unreached(s.base, err)
+		return nil, nil, s.unreached(err)
 	}
 	return response, content, nil
 }
 
 // unreached says why nobody answers.
-func unreached(base *url.URL, err error) error {
+func (s *Site) unreached(err error) error {
+	base, correct := s.base, "correct `url` in ptl.yml, or write --url=URL"
+	if s.isByHost {
+		correct = "give it the address of Traefik, or correct `pairing.host` in the middleware"
+	}
 	var failed *url.Error
 	if errors.As(err, &failed) {
 		err = failed.Err
@@ -227,7 +235,7 @@ func unreached(base *url.URL, err error) error {
 	var record tls.RecordHeaderError
 	switch {
 	case errors.As(err, &name) && name.IsNotFound:
-		return troublef(0, "there is no host %s, as far as this machine knows: correct `url` in ptl.yml, or write --url=URL", base.Hostname())
+		return troublef(0, "there is no host %s, as far as this machine knows: %s", base.Hostname(), correct)
 	case errors.As(err, &authority):
 		return troublef(0, "%s has a certificate of an authority that this machine does not know; if it is yours, SSL_CERT_FILE=PATH says where its certificate is", base.Host)
 	case errors.As(err, &host):
@@ -235,9 +243,9 @@ func unreached(base *url.URL, err error) error {
 	case errors.As(err, &record), strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
 		return troublef(0, "%s does not speak HTTPS: write http:// in `url`, or another port", base.Host)
 	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, refusedOnWindows):
-		return troublef(listening, "%s does not answer, because nothing listens there (connection refused): start Traefik, or correct `url` in ptl.yml, or write --url=URL", base.Host)
+		return troublef(listening, "%s does not answer, because nothing listens there (connection refused): start Traefik, or %s", base.Host, correct)
 	}
-	return troublef(starting, "%s does not answer (%s): is that the site? If not, correct `url` in ptl.yml, or write --url=URL", base.Host, err)
+	return troublef(starting, "%s does not answer (%s): is that the site? If not, %s", base.Host, err, correct)
 }
 
 // told says what an answer means that is not the middleware's.

@@ -13,6 +13,7 @@ import (
 	"go/doc/comment"
 	"go/parser"
 	"go/token"
+	"io/fs"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -713,32 +714,78 @@ func TestReadmeTraefik(t *testing.T) {
 	}
 }
 
-// TestReadmeLinks follows the links between the files of this repository.
-func TestReadmeLinks(t *testing.T) {
+// fenced is an example, where a bracket begins no link.
+var fenced = regexp.MustCompile("(?ms)^```.*?^```")
+
+// TestLinks follows the links between the files of this repository, from every Markdown file in it.
+func TestLinks(t *testing.T) {
 	link := regexp.MustCompile(`(?:\]\(|src=")([^)"\s]+)[)"]`)
-	for _, file := range []string{readme, install, "../../demo/README.md", clusterFolder + "README.md", "../../docs/ptl.md", contributing, security, "../../CHANGELOG.md", "../../docs/yaegi.md", "../../docs/scale.md", portalPage, operationsPage, appsPage} {
-		t.Run(filepath.Base(file), func(t *testing.T) {
-			found := 0
-			for _, match := range link.FindAllStringSubmatch(text(t, file), -1) {
-				found++
-				target, anchor, _ := strings.Cut(match[1], "#")
-				if strings.Contains(target, "://") {
+	files := 0
+	err := filepath.WalkDir(repository, func(file string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() && slices.Contains([]string{".git", "vendor", "node_modules", "plugins-local", "plugins-storage"}, entry.Name()) {
+			return filepath.SkipDir
+		}
+		if entry.IsDir() || filepath.Ext(file) != ".md" {
+			return nil
+		}
+		files++
+		for _, match := range link.FindAllStringSubmatch(fenced.ReplaceAllString(text(t, file), ""), -1) {
+			target, anchor, _ := strings.Cut(match[1], "#")
+			if strings.Contains(target, "://") {
+				continue
+			}
+			to := file
+			if target != "" {
+				to = filepath.Join(filepath.Dir(file), filepath.FromSlash(target))
+			}
+			if _, err := os.Stat(to); err != nil {
+				t.Errorf("%s: %s: %v", file, match[1], err)
+			} else if anchor != "" && !slices.Contains(anchors(t, to), anchor) {
+				t.Errorf("%s: %s: %s has no such heading", file, match[1], to)
+			}
+		}
+		return nil
+	})
+	if err != nil || files < 12 {
+		t.Errorf("found only %d files: %v", files, err)
+	}
+}
+
+// TestNamedPages: each page that code, a message or an example names, and each heading of one, is there.
+func TestNamedPages(t *testing.T) {
+	named := regexp.MustCompile(`(?:github\.com/getportal/ptlauth|\b(?:docs/[a-z]+|README|CONTRIBUTING|SECURITY)\.md)(?:#[a-z0-9-]+)?`)
+	found := 0
+	for _, pattern := range []string{"*.go", "cmd/*/*.go", "internal/*/*.go", "demo/*", "demo/*/*", "Makefile", "Dockerfile"} {
+		files, err := filepath.Glob(filepath.Join(repository, filepath.FromSlash(pattern)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			if info, err := os.Stat(file); err != nil || !info.Mode().IsRegular() || strings.HasSuffix(file, ".md") {
+				continue
+			}
+			for _, one := range named.FindAllString(text(t, file), -1) {
+				page, anchor, _ := strings.Cut(one, "#")
+				if page == modPath {
+					page = "README.md" // which is what the site shows there
+				}
+				page = filepath.Join(repository, page)
+				if _, err := os.Stat(page); err != nil {
+					t.Errorf("%s: %s: %v", file, one, err)
 					continue
 				}
-				to := file
-				if target != "" {
-					to = filepath.Join(filepath.Dir(file), filepath.FromSlash(target))
-				}
-				if _, err := os.Stat(to); err != nil {
-					t.Errorf("%s: %v", match[1], err)
-				} else if anchor != "" && !slices.Contains(anchors(t, to), anchor) {
-					t.Errorf("%s: %s has no such heading", match[1], to)
+				found++
+				if anchor != "" && !slices.Contains(anchors(t, page), anchor) {
+					t.Errorf("%s: %s: there is no such heading", file, one)
 				}
 			}
-			if found < 1 {
-				t.Errorf("found only %d links", found)
-			}
-		})
+		}
+	}
+	if found < 10 {
+		t.Errorf("found only %d", found)
 	}
 }
 

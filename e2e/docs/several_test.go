@@ -82,6 +82,7 @@ shift
 while test "$1" != go; do
 	case $1 in
 	*:/site) folder=${1%:/site} ;;
+	--tty) test -t 0 && test -t 1 ;; # else Docker refuses the one, and puts a carriage return at each line's end for the other
 	golang:*-alpine | --*) ;;
 	esac
 	shift
@@ -94,11 +95,11 @@ exec ptl "$@"
 	if err := os.WriteFile(filepath.Join(bin, "docker"), []byte(docker), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	screen := program.NewScreen(t, home, env, "sh", "-ec", "PATH="+bin+":$PATH\n"+function[1]+"\nptl init 'my site' --url=https://app.example.com\ncd 'my site'\nptl terminals")
+	screen := program.NewScreen(t, home, env, "sh", "-ec", "PATH="+bin+":$PATH\n"+function[1]+"\nptl init 'my site' --url=https://app.example.com\ncd 'my site'\nptl terminals\nptl token --name=script > token\nptl inspect - < token | cat")
 	if code := screen.End(t, time.Minute); code != 0 {
 		t.Fatalf("exit %d\n%s", code, screen.Text())
 	}
-	if !strings.Contains(screen.Text(), "Nobody is paired") || len(text(t, filepath.Join(home, "my site", "ptlauth", "secret"))) != 86 {
+	if !strings.Contains(screen.Text(), "Nobody is paired") || !strings.Contains(screen.Text(), "✓ Admitted") || len(text(t, filepath.Join(home, "my site", "ptlauth", "secret"))) != 86 {
 		t.Errorf("it says\n%s", screen.Text())
 	}
 }

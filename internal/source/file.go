@@ -84,7 +84,7 @@ func readBeside(s *Source, info os.FileInfo, now time.Time) {
 func stat(path string, limit int) (os.FileInfo, string) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, "cannot be read (" + reason(err) + "): create it, or correct the path"
+		return nil, "cannot be read (" + reason(err) + "): create it, or correct the path, as Traefik sees it (in a container, mount its folder; elsewhere, let Traefik's user into it)"
 	}
 	// Reading a pipe or a device could block for ever.
 	if !info.Mode().IsRegular() {
