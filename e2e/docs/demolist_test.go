@@ -14,7 +14,7 @@ import (
 // demoTests name for each file of demo, or for all below a folder, the tests that run it, or decode it as strictly as what it
 // is for, by their package and name.
 var demoTests = map[string][]string{
-	"README.md":               {"docs.TestCompose", "docs.TestReadmeLinks"},
+	"README.md":               {"docs.TestCompose", "docs.TestLinks"},
 	"cluster/compose.yml":     {"docs.TestSeveralCompose"},
 	"cluster/configure.sh":    {"docs.TestSeveralCompose"},
 	"cluster/haproxy.cfg":     {"cluster.TestCluster", "docs.TestSeveralCompose"},
