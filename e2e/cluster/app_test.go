@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coder/websocket"
+	"github.com/getportal/ptlauth/e2e/witness"
 )
 
 // newApp is what the Traefiks protect, which says as whom it was asked; its address.
@@ -28,15 +28,5 @@ func answer(w http.ResponseWriter, r *http.Request) {
 	if r.Header.Get("Upgrade") == "" {
 		return
 	}
-	conn, err := websocket.Accept(w, r, nil)
-	if err != nil {
-		return
-	}
-	defer conn.CloseNow()
-	for {
-		kind, message, err := conn.Read(r.Context())
-		if err != nil || conn.Write(r.Context(), kind, message) != nil {
-			return
-		}
-	}
+	witness.Echo(w, r)
 }

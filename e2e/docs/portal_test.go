@@ -26,6 +26,7 @@ import (
 	"github.com/getportal/ptlauth/e2e/decode"
 	"github.com/getportal/ptlauth/e2e/poll"
 	"github.com/getportal/ptlauth/e2e/traefik"
+	"github.com/getportal/ptlauth/e2e/witness"
 )
 
 const (
@@ -482,17 +483,7 @@ func (*echo) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_ = json.NewEncoder(w).Encode(r.Header)
 		return
 	}
-	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{InsecureSkipVerify: true})
-	if err != nil {
-		return
-	}
-	defer conn.CloseNow()
-	for {
-		kind, message, err := conn.Read(r.Context())
-		if err != nil || conn.Write(r.Context(), kind, message) != nil {
-			return
-		}
-	}
+	witness.Echo(w, r)
 }
 
 // isOpen reports whether a WebSocket still echoes after that time.

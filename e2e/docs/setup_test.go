@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -217,14 +216,8 @@ func TestReadmeRedis(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts Traefik")
 	}
-	server, client := program.Need(t, "redis-server", "redis-server"), program.Need(t, "redis-cli", "redis-tools")
-	addr := program.UnusedAddr(t)
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	program.Spawn(t, addr, server, "--bind", host, "--port", port, "--save", "", "--dir", t.TempDir())
-	env := withProgram(t, "redis-cli", fmt.Sprintf(`exec %s -e -h %s -p %s "$@"`, client, host, port))
+	server := program.NewRedis(t)
+	env := withProgram(t, "redis-cli", "exec "+strings.Join(server.Client, " ")+` "$@"`)
 	redis := func(commands string) {
 		t.Helper()
 		command := exec.CommandContext(t.Context(), "sh", "-euc", commands)
@@ -246,7 +239,7 @@ func TestReadmeRedis(t *testing.T) {
 	phone, stranger := sign("phone7"), sign("nobody")
 	redis("redis-cli MSET traefik/http/routers/app/rule 'PathPrefix(`/`)' traefik/http/routers/app/middlewares/0 auth@redis" +
 		" traefik/http/routers/app/service app traefik/http/services/app/loadBalancer/servers/0/url " + witness.Listen(t, new(witness.App)))
-	proxy, err := traefik.Start(t.Context(), traefik.Options{Static: "providers: {redis: {endpoints: ['" + addr + "']}}", Progress: os.Stderr})
+	proxy, err := traefik.Start(t.Context(), traefik.Options{Static: "providers: {redis: {endpoints: ['" + server.Addr + "']}}", Progress: os.Stderr})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,10 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"net"
 	"net/http"
 	"net/http/httptest"
-	"os/exec"
 	"reflect"
 	"slices"
 	"strings"
@@ -478,19 +476,7 @@ func TestRedis(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts Traefik")
 	}
-	server, client := program.Need(t, "redis-server", "redis-server"), program.Need(t, "redis-cli", "redis-tools")
-	addr := program.UnusedAddr(t)
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	program.Spawn(t, addr, server, "--bind", host, "--port", port, "--save", "", "--dir", t.TempDir())
-	redis := func(command ...string) {
-		t.Helper()
-		if out, err := exec.Command(client, append([]string{"-e", "-h", host, "-p", port}, command...)...).CombinedOutput(); err != nil {
-			t.Fatalf("%v: %s", err, out)
-		}
-	}
+	redis := program.NewRedis(t)
 
 	visits, files := visits(t)
 	app := witness.NewRecording(t)
@@ -498,9 +484,9 @@ func TestRedis(t *testing.T) {
 	maps.Copy(pairs, prefixed("traefik/http/", "routers/app/rule=PathPrefix(`/`)\nrouters/app/service=app\n"+
 		"routers/app/middlewares/0=auth\nservices/app/loadBalancer/servers/0/url=http://"+app.Addr+"\n"))
 	for key, value := range pairs {
-		redis("SET", key, value)
+		redis.Do(t, "SET", key, value)
 	}
-	proxy := traefiktest.Start(t, traefik.Options{Static: "providers: {redis: {endpoints: ['" + addr + "']}}"})
+	proxy := traefiktest.Start(t, traefik.Options{Static: "providers: {redis: {endpoints: ['" + redis.Addr + "']}}"})
 	door := visitor.Doors(t, proxy)[0]
 
 	request := func(visit visit) (*http.Response, http.Header) {
@@ -558,7 +544,7 @@ func TestRedis(t *testing.T) {
 		{"and its correction opens it", "token/forward", "false", 200, "the hall"},
 	} {
 		t.Run(change.name, func(t *testing.T) {
-			redis("SET", kvPrefix+change.key, change.value)
+			redis.Do(t, "SET", kvPrefix+change.key, change.value)
 			at := visit{path: "/open/door", status: change.status}
 			if change.area != "" {
 				at.app = http.Header{"X-Ptl-Client-Type": {"anonymous"}, "X-Area": {change.area}}

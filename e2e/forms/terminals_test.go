@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"maps"
-	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -157,25 +155,13 @@ func TestTerminalsInRedis(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts Traefik")
 	}
-	server, client := program.Need(t, "redis-server", "redis-server"), program.Need(t, "redis-cli", "redis-tools")
-	addr := program.UnusedAddr(t)
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	program.Spawn(t, addr, server, "--bind", host, "--port", port, "--save", "", "--dir", t.TempDir())
-	redis := func(command ...string) {
-		t.Helper()
-		if out, err := exec.Command(client, append([]string{"-e", "-h", host, "-p", port}, command...)...).CombinedOutput(); err != nil {
-			t.Fatalf("%v: %s", err, out)
-		}
-	}
+	redis := program.NewRedis(t)
 	secret := strings.Repeat("0123456789abcdef", 4)
 	secretFile := source.Named(t, "secret", secret)
 	app := new(witness.App)
 	forms := []string{"list", "map"}
 	for key, value := range prefixed("traefik/http/", "services/app/loadBalancer/servers/0/url="+witness.Listen(t, app)+"\n") {
-		redis("SET", key, value)
+		redis.Do(t, "SET", key, value)
 	}
 	users := map[string]string{"laptop": "ann", "phone7": "ben", "tablet": "carl"}
 	ids := slices.Sorted(maps.Keys(users))
@@ -193,15 +179,15 @@ func TestTerminalsInRedis(t *testing.T) {
 	}
 	for _, form := range forms {
 		router := "traefik/http/routers/" + form + "/"
-		redis("MSET", router+"rule", "Host(`"+form+".example.com`)", router+"service", "app", router+"middlewares/0", form, prefix(form)+"secretFile", secretFile)
+		redis.Do(t, "MSET", router+"rule", "Host(`"+form+".example.com`)", router+"service", "app", router+"middlewares/0", form, prefix(form)+"secretFile", secretFile)
 		for _, id := range ids {
 			for _, key := range keys(form, id, "id", "name", "user") {
-				redis("SET", key, map[string]string{"id": id, "name": "a " + id, "user": users[id]}[key[strings.LastIndex(key, "/")+1:]])
+				redis.Do(t, "SET", key, map[string]string{"id": id, "name": "a " + id, "user": users[id]}[key[strings.LastIndex(key, "/")+1:]])
 			}
 		}
 	}
 	proxy, err := traefik.Start(t.Context(), traefik.Options{
-		Static: "providers: {providersThrottleDuration: 100ms, redis: {endpoints: ['" + addr + "']}}", Progress: os.Stderr,
+		Static: "providers: {providersThrottleDuration: 100ms, redis: {endpoints: ['" + redis.Addr + "']}}", Progress: os.Stderr,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -265,7 +251,7 @@ func TestTerminalsInRedis(t *testing.T) {
 				}
 				before := []string{users[device.id]}
 				for _, key := range keys(form, device.id, device.order...) {
-					redis("DEL", key)
+					redis.Do(t, "DEL", key)
 					want := out
 					if strings.HasSuffix(key, "/name") && before[0] == users[device.id] {
 						want = before

@@ -2,9 +2,7 @@ package live
 
 import (
 	"fmt"
-	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -49,15 +47,9 @@ func asYAML(t *testing.T, rules tree) string {
 
 // newRedis is a real one, which is told in one transaction what has changed, as an operator would tell it.
 func newRedis(t *testing.T, _ string) *provider {
-	server, client := program.Need(t, "redis-server", "redis-server"), program.Need(t, "redis-cli", "redis-tools")
-	addr := program.UnusedAddr(t)
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	program.Spawn(t, addr, server, "--bind", host, "--port", port, "--save", "", "--dir", t.TempDir())
+	redis := program.NewRedis(t)
 	before := map[string]string{}
-	return &provider{"Redis", "providers: {redis: {endpoints: ['" + addr + "']}}", func(t *testing.T, _ *traefik.Traefik, rules tree) {
+	return &provider{"Redis", "providers: {redis: {endpoints: ['" + redis.Addr + "']}}", func(t *testing.T, _ *traefik.Traefik, rules tree) {
 		t.Helper()
 		after := pairs("traefik/http", rules)
 		commands := "MULTI\n"
@@ -72,10 +64,8 @@ func newRedis(t *testing.T, _ string) *provider {
 			}
 		}
 		before = after
-		redis := exec.CommandContext(t.Context(), client, "-e", "-h", host, "-p", port)
-		redis.Stdin = strings.NewReader(commands + "EXEC\n")
-		if out, err := redis.CombinedOutput(); err != nil || strings.Contains(string(out), "ERR") {
-			t.Fatalf("%v: %s", err, out)
+		if out := redis.Read(t, commands+"EXEC\n"); strings.Contains(out, "ERR") {
+			t.Fatalf("Redis says %s", out)
 		}
 	}}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/coder/websocket"
 
 	"github.com/getportal/ptlauth/e2e/traefik"
+	"github.com/getportal/ptlauth/e2e/witness"
 )
 
 // kind is what a visitor has open.
@@ -51,18 +52,8 @@ func (a *app) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	id := r.URL.Query().Get("id")
 	switch {
 	case r.Header.Get("Upgrade") != "":
-		conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{InsecureSkipVerify: true})
-		if err != nil {
-			return
-		}
-		defer conn.CloseNow()
 		defer a.enter(id, r.Header.Get("X-Ptl-User"))()
-		for {
-			kind, message, err := conn.Read(r.Context())
-			if err != nil || conn.Write(r.Context(), kind, message) != nil {
-				return
-			}
-		}
+		witness.Echo(w, r)
 	case r.Header.Get("Accept") == "text/event-stream":
 		defer a.enter(id, r.Header.Get("X-Ptl-User"))()
 		w.Header().Set("Content-Type", "text/event-stream")

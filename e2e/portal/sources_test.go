@@ -216,12 +216,22 @@ func TestPortalFiles(t *testing.T) {
 	together(t, tests)
 }
 
-// sick are ways in which a server does not answer as it should; a nil answer is a server that is down.
-var sick = []struct {
+// illness is a way in which a server does not answer as it should; a nil answer is a server that is down.
+type illness struct {
 	name   string
 	answer http.HandlerFunc
 	shows  time.Duration // how long it takes until that can be told
-}{
+}
+
+func (i *illness) befalls(t *testing.T, server *source.Server) {
+	if i.answer == nil {
+		server.Down()
+		return
+	}
+	server.Up(t, i.answer)
+}
+
+var sick = []illness{
 	{"is down", nil, 0},
 	{"answers 500", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }, 0},
 	{"answers 304 without having been told an ETag", func(w http.ResponseWriter, _ *http.Request) {
@@ -300,63 +310,60 @@ func TestPortalServers(t *testing.T) {
 	tests := map[string]func(*testing.T){}
 	for name, kind := range kinds {
 		for _, test := range sick {
-			fall := func(t *testing.T, server *source.Server) {
-				if test.answer == nil {
-					server.Down()
-					return
-				}
-				server.Up(t, test.answer)
-			}
-			// Of what may end in a while, the pause before the next attempt is as long at the most, but for one request.
-			healing := patience + 2*test.shows
 			tests["a "+name+" server that later "+test.name+" changes nothing"] = func(t *testing.T) {
 				server := source.NewServer(t, source.Answer(kind.before))
 				handler := l.build(t, kind.config(server.URL))
 				awaitGood(t, handler, kind.goodBefore)
-				fall(t, server)
-				slowest := askUntil(t, handler, kind.goodBefore, http.StatusOK, patience+test.shows, func() bool {
-					return len(l.log.errorsAbout(server.URL)) > 0
-				})
-				slowest = max(slowest, askFor(t, handler, kind.goodBefore, http.StatusOK, 700*time.Millisecond))
-				if slowest > lookTime {
-					t.Errorf("a request took %s", slowest)
-				}
-				wantLines(t, l.about(server.URL), false)
-
-				server.Up(t, source.Answer(kind.after))
-				poll.Until(t, healing, func() string {
-					if now := askAs(handler, kind.goodNow); now != http.StatusOK {
-						return fmt.Sprintf("healed, and still %d", now)
-					}
-					return ""
-				})
-				wantLines(t, l.about(server.URL), true)
+				test.befalls(t, server)
+				o := &outage{l, server, handler, test.shows}
+				o.lasts(t, kind.goodBefore, http.StatusOK)
+				o.heals(t, kind.after, kind.goodNow)
 			}
 			tests["a "+name+" server that "+test.name+" from the start gets 503"] = func(t *testing.T) {
 				server := source.NewServer(t, nil)
-				fall(t, server)
-				handler := l.build(t, kind.config(server.URL))
-				slowest := askUntil(t, handler, kind.goodBefore, http.StatusServiceUnavailable, patience+test.shows, func() bool {
-					return len(l.log.errorsAbout(server.URL)) > 0
-				})
-				slowest = max(slowest, askFor(t, handler, kind.goodBefore, http.StatusServiceUnavailable, 700*time.Millisecond))
-				if slowest > lookTime {
-					t.Errorf("a request took %s", slowest)
-				}
-				wantLines(t, l.about(server.URL), false)
-
-				server.Up(t, source.Answer(kind.before))
-				poll.Until(t, healing, func() string {
-					if now := askAs(handler, kind.goodBefore); now != http.StatusOK {
-						return fmt.Sprintf("healed, and still %d", now)
-					}
-					return ""
-				})
-				wantLines(t, l.about(server.URL), true)
+				test.befalls(t, server)
+				o := &outage{l, server, l.build(t, kind.config(server.URL)), test.shows}
+				o.lasts(t, kind.goodBefore, http.StatusServiceUnavailable)
+				o.heals(t, kind.before, kind.goodBefore)
 			}
 		}
 	}
 	together(t, tests)
+}
+
+// outage is a server that fell ill, and a middleware that asks it.
+type outage struct {
+	*loaded
+	server  *source.Server
+	handler http.Handler
+	shows   time.Duration // of the illness
+}
+
+// lasts wants this status meanwhile, without delay, and one line of the log.
+func (o *outage) lasts(t *testing.T, token string, want int) {
+	t.Helper()
+	slowest := askUntil(t, o.handler, token, want, patience+o.shows, func() bool {
+		return len(o.log.errorsAbout(o.server.URL)) > 0
+	})
+	slowest = max(slowest, askFor(t, o.handler, token, want, 700*time.Millisecond))
+	if slowest > lookTime {
+		t.Errorf("a request took %s", slowest)
+	}
+	wantLines(t, o.about(o.server.URL), false)
+}
+
+// heals has the server answer well again, and wants the token to be good soon. Of what may end in a while, the pause before the
+// next attempt is as long at the most, but for one request.
+func (o *outage) heals(t *testing.T, content, token string) {
+	t.Helper()
+	o.server.Up(t, source.Answer(content))
+	poll.Until(t, patience+2*o.shows, func() string {
+		if now := askAs(o.handler, token); now != http.StatusOK {
+			return fmt.Sprintf("healed, and still %d", now)
+		}
+		return ""
+	})
+	wantLines(t, o.about(o.server.URL), true)
 }
 
 // askUntil asks, wants this status each time, and returns how long the slowest request took.

@@ -25,6 +25,7 @@ import (
 	"github.com/getportal/ptlauth/e2e/source"
 	"github.com/getportal/ptlauth/e2e/traefik"
 	"github.com/getportal/ptlauth/e2e/traefik/traefiktest"
+	"github.com/getportal/ptlauth/e2e/witness"
 	"github.com/getportal/ptlauth/internal/guardtest"
 )
 
@@ -162,17 +163,7 @@ func serveApp(w http.ResponseWriter, r *http.Request) {
 		time.Sleep(500 * time.Millisecond) // until the proxy has sent it on
 		panic(http.ErrAbortHandler)
 	case "/socket":
-		conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{InsecureSkipVerify: true})
-		if err != nil {
-			return
-		}
-		defer conn.CloseNow()
-		for {
-			kind, message, err := conn.Read(r.Context())
-			if err != nil || conn.Write(r.Context(), kind, message) != nil {
-				return
-			}
-		}
+		witness.Echo(w, r)
 	default:
 		_ = json.NewEncoder(w).Encode(r.Header)
 	}

@@ -35,6 +35,7 @@ import (
 	"github.com/getportal/ptlauth/e2e/traefik"
 	"github.com/getportal/ptlauth/e2e/traefik/traefiktest"
 	"github.com/getportal/ptlauth/e2e/visitor"
+	"github.com/getportal/ptlauth/e2e/witness"
 )
 
 const (
@@ -333,17 +334,7 @@ func (s *soak) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_, _ = w.Write(body)
 		return
 	}
-	conn, err := websocket.Accept(w, r, nil)
-	if err != nil {
-		return
-	}
-	defer conn.CloseNow()
-	for {
-		kind, message, err := conn.Read(r.Context())
-		if err != nil || conn.Write(r.Context(), kind, message) != nil {
-			return
-		}
-	}
+	witness.Echo(w, r)
 }
 
 // ours are the only names of a request that may look like Portal's.

@@ -38,30 +38,24 @@ type engine struct {
 }
 
 func newRedis(t *testing.T) *engine {
-	server, client := program.Need(t, "redis-server", "redis-server"), program.Need(t, "redis-cli", "redis-tools")
-	addr := program.UnusedAddr(t)
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	program.Spawn(t, addr, server, "--bind", host, "--port", port, "--save", "", "--dir", t.TempDir(), "--requirepass", "pass/word")
-	base := []string{"--no-auth-warning", "-a", "pass/word", "-e", "-h", host, "-p", port}
+	redis := program.NewRedis(t, "--requirepass", "pass/word")
+	redis.Client = append(redis.Client, "--no-auth-warning", "-a", "pass/word")
 	return &engine{
-		static: "redis: {endpoints: ['" + addr + "'], password: pass/word}",
-		url:    "redis://:pass%2Fword@" + addr + "/0",
+		static: "redis: {endpoints: ['" + redis.Addr + "'], password: pass/word}",
+		url:    "redis://:pass%2Fword@" + redis.Addr + "/0",
 		put: func(t *testing.T, pairs ...string) {
-			program.Output(t, "", client, append(append(base[:len(base):len(base)], "MSET"), pairs...)...)
+			redis.Do(t, append([]string{"MSET"}, pairs...)...)
 		},
 		get: func(t *testing.T, prefix string) map[string]string {
 			all := map[string]string{}
 			const script = "local all = {} for _, key in ipairs(redis.call('KEYS', ARGV[1])) do table.insert(all, key) table.insert(all, redis.call('GET', key)) end return all"
-			lines := strings.Split(program.Output(t, "", client, append(base[:len(base):len(base)], "--raw", "EVAL", script, "0", prefix+"*")...), "\n")
+			lines := strings.Split(redis.Do(t, "--raw", "EVAL", script, "0", prefix+"*"), "\n")
 			for i := 0; i+1 < len(lines); i += 2 {
 				all[lines[i]] = lines[i+1]
 			}
 			return all
 		},
-		empty: func(t *testing.T) { program.Output(t, "", client, append(base[:len(base):len(base)], "FLUSHALL")...) },
+		empty: func(t *testing.T) { redis.Do(t, "FLUSHALL") },
 	}
 }
 

@@ -6,8 +6,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/coder/websocket"
 )
 
 // Attendance is an app that keeps who was there, and echoes WebSockets.
@@ -34,19 +32,9 @@ func (a *Attendance) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Header.Get("Upgrade") == "" {
 		return
 	}
-	conn, err := websocket.Accept(w, r, nil)
-	if err != nil {
-		return
-	}
-	defer conn.CloseNow()
 	a.enter(user, 1)
 	defer a.enter(user, -1)
-	for {
-		kind, message, err := conn.Read(r.Context())
-		if err != nil || conn.Write(r.Context(), kind, message) != nil {
-			return
-		}
-	}
+	Echo(w, r)
 }
 
 func (a *Attendance) enter(user string, n int) {
