@@ -203,6 +203,7 @@ func contenders() []*contender {
 		{name: "ptlauth, forged token", router: "ptlauth", cookie: forged, status: http.StatusUnauthorized},
 		{name: "ForwardAuth, native Go server", router: "forward", cookie: good},
 		{name: "ForwardAuth, 5 ms to decide", router: "slow", cookie: good},
+		{name: "ForwardAuth, native, between ptlauth in shadow mode", router: "watched", cookie: good},
 	}
 	for _, c := range all {
 		c.runs = map[int][]run{}
@@ -245,15 +246,17 @@ http:
     ptlauth: {rule: "Host(`+"`ptlauth`"+`)", service: app, middlewares: [ptlauth]}
     forward: {rule: "Host(`+"`forward`"+`)", service: app, middlewares: [forward]}
     slow: {rule: "Host(`+"`slow`"+`)", service: app, middlewares: [slow]}
+    watched: {rule: "Host(`+"`watched`"+`)", service: app, middlewares: [shadow, forward, shadow]}
   middlewares:
     headers: {headers: {customRequestHeaders: {X-Ptl-User: abc123, X-Ptl-Client-Type: terminal, X-Ptl-Client-Id: abc123}}}
     noop: {plugin: {noop: {greeting: ""}}}
-    least: {plugin: {least: {cookie: %q, user: abc123}}}
-    ptlauth: {plugin: {ptlauth: {secretFile: %q, terminals: any}}}
-    forward: {forwardAuth: {address: %q, authResponseHeadersRegex: "^X-Ptl-.*"}}
-    slow: {forwardAuth: {address: %q, authResponseHeadersRegex: "^X-Ptl-.*"}}
+    least: {plugin: {least: {cookie: %[1]q, user: abc123}}}
+    ptlauth: {plugin: {ptlauth: {secretFile: %[2]q, terminals: any}}}
+    shadow: {plugin: {ptlauth: {secretFile: %[2]q, terminals: any, shadow: true}}}
+    forward: {forwardAuth: {address: %[3]q, authResponseHeadersRegex: "^X-Ptl-.*"}}
+    slow: {forwardAuth: {address: %[4]q, authResponseHeadersRegex: "^X-Ptl-.*"}}
   services:
-    app: {loadBalancer: {servers: [{url: %q}]}}
+    app: {loadBalancer: {servers: [{url: %[5]q}]}}
 `, remembered(), filepath.Join(dir, "secret"), quick, slow, app), nil
 }
 

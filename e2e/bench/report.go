@@ -35,9 +35,14 @@ func write(all []*contender, rounds int, length time.Duration, resident float64)
 				column(runs, func(r run) float64 { return r.cpu })/column(baseRuns, func(r run) float64 { return r.cpu }))
 		}
 	}
-	forward, ours := find(all, "ForwardAuth, native"), find(all, "ptlauth, remembered")
+	forward, ours := find(all, "ForwardAuth, native Go server"), find(all, "ptlauth, remembered")
 	low, median, high := spread(ratios(ours, forward, 16))
 	fmt.Fprintf(&b, "\nA remembered token against ForwardAuth with the native server, at 16 connections: **× %.2f** (%.2f to %.2f). Traefik's memory at the end: %.0f MiB.\n", median, low, high, resident)
+	watched := find(all, "ForwardAuth, native, between")
+	low, median, high = spread(ratios(watched, forward, 16))
+	cpu := func(r run) float64 { return r.cpu }
+	fmt.Fprintf(&b, "\nShadow mode, around that ForwardAuth, against it alone: **× %.2f** (%.2f to %.2f) of its requests/s, × %.2f of Traefik's CPU time.\n",
+		median, low, high, column(watched.runs[16], cpu)/column(forward.runs[16], cpu))
 	return b.String()
 }
 

@@ -67,7 +67,7 @@ func (r *road) measure(ctx context.Context, dir, dynamic string, rounds int, len
 	}
 	defer proxy.Stop()
 	for _, c := range contenders() {
-		if c.router != "forward" && c.router != "slow" && c.cookie != "" {
+		if c.router != "forward" && c.router != "slow" && c.router != "watched" && c.cookie != "" {
 			r.all = append(r.all, c)
 		}
 	}

@@ -32,7 +32,7 @@ func CreateConfig() *Config {
 // New makes a middleware.
 func New(_ context.Context, next http.Handler, config *Config, _ string) (http.Handler, error) {
 	usual := map[string]bool{}
-	for _, name := range strings.Fields("Accept Accept-Encoding Accept-Language Cookie Referer Sec-Ch-Ua Sec-Fetch-Dest Sec-Fetch-Mode User-Agent X-Forwarded-For X-Forwarded-Host X-Forwarded-Port X-Forwarded-Proto X-Forwarded-Server X-Real-Ip") {
+	for _, name := range strings.Fields("Accept Accept-Encoding Accept-Language Cookie Priority Referer Sec-Ch-Ua Sec-Ch-Ua-Mobile Sec-Ch-Ua-Platform Sec-Fetch-Dest Sec-Fetch-Mode Sec-Fetch-Site User-Agent X-Forwarded-For X-Forwarded-Host X-Forwarded-Port X-Forwarded-Proto X-Forwarded-Server X-Real-Ip") {
 		usual[name] = true
 	}
 	reader, fails := io.Pipe()
