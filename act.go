@@ -139,11 +139,15 @@ func deny(g *gate, w http.ResponseWriter, r *http.Request, v *authn.Result, foun
 	// Traefik's access log shows it as the one who asked.
 	r.URL.User = nil // guard: whom an address names is nobody
 	journal.Denial(g.denialLine, v.Status, r, v.LogReason)
-	if denial.IsNavigation(r) {
-		denial.Write(w, r, v.Status, v.ErrorCode)
-		return
+	// What says that it is no page needs no closer look.
+	mode := r.Header["Sec-Fetch-Mode"]
+	if len(mode) == 1 {
+		if mode[0] != "navigate" {
+			denial.Tell(w, r, v.Status, v.ErrorCode)
+			return
+		}
 	}
-	denial.Tell(w, r, v.Status, v.ErrorCode)
+	denial.Write(w, r, v.Status, v.ErrorCode)
 }
 
 // denySlow denies where the token is not in its one Cookie line, or another page may answer.

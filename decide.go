@@ -61,7 +61,7 @@ func decide(g *gate, r *http.Request, rule *access.Rule) *outcome {
 		found == nil || !current.Ready || rule.Access == access.Own || r.Method == "CONNECT" {
 		return decideSlow(g, r, rule, current)
 	}
-	v := authn.Judge(g.policy, current, found.Only, true)
+	v := authn.Judge(g.policy, current, found.Only)
 	o := &outcome{result: v, found: found, rule: rule, snapshot: current}
 	if v.Status == http.StatusOK {
 		o.result = authn.CheckRequired(g.policy, r, v)

@@ -27,6 +27,7 @@ import (
 	"github.com/getportal/ptlauth/internal/snapshot"
 	"github.com/getportal/ptlauth/internal/socket"
 	"github.com/getportal/ptlauth/internal/terminal"
+	"github.com/getportal/ptlauth/internal/token"
 )
 
 // New makes the middleware called name in front of next. A configuration with
@@ -148,14 +149,14 @@ type gate struct {
 	app        *appRoute   // where the rules come from, on a Portal; else nil
 	router     *appHandlers
 
-	cachedByCookieAndPath bool // the Cookie line and the path alone decide, where no header carries a token
-	cachedByCookie        bool // the Cookie line alone does
-	onlyTerminals         bool // moreover, nobody is admitted without a good token
-	deniesAtOnce          bool // moreover, a denial needs no closer look
-	asksMore              bool // of each request, more is asked than who sent it
-	explains              bool // a person is told more of a denial than the status
-	headersPerTerminal    bool // all tokens of a terminal get the same headers
-	renews                bool // tokens that are due are made anew
+	cachedByCookieAndPath bool   // the Cookie line and the path alone decide, where no header carries a token
+	cachedByCookie        bool   // the Cookie line alone does
+	onlyTerminals         bool   // moreover, nobody is admitted without a good token
+	forgery               string // the problem that is answered without a closer look
+	asksMore              bool   // of each request, more is asked than who sent it
+	explains              bool   // a person is told more of a denial than the status
+	headersPerTerminal    bool   // all tokens of a terminal get the same headers
+	renews                bool   // tokens that are due are made anew
 
 	asking map[string]bool // by destinations: a request asks for more than an answer
 }
@@ -196,7 +197,7 @@ func newGate(m *middleware, label string, rules access.Rules, app *appRoute) *ga
 	}
 	g.asksMore = p.Activity != nil || p.TokenRules.Require != nil
 	g.explains = p.Login != nil || p.Pairing != nil || p.Contact != "" || p.Locations.Basic
-	g.deniesAtOnce = g.onlyTerminals && !g.explains
+	g.forgery = forgery(g)
 	g.self = g
 	sources := &snapshot.Sources{Keys: p.Keys, Terminals: p.Terminals, Refresh: p.Refresh, Forgets: p.Activity != nil}
 	if app != nil {
@@ -209,6 +210,14 @@ func newGate(m *middleware, label string, rules access.Rules, app *appRoute) *ga
 		snapshot.Hurry(g.keeper)
 	}
 	return g
+}
+
+// forgery is the problem that is answered at once; no problem is called none.
+func forgery(g *gate) string {
+	if g.onlyTerminals && !g.explains {
+		return token.NotTheKeys
+	}
+	return "none"
 }
 
 // newHandler makes the handler of one router: the shortest way that the rules allow.

@@ -12,6 +12,7 @@ import (
 	"github.com/getportal/ptlauth/internal/origin"
 	"github.com/getportal/ptlauth/internal/pairing"
 	"github.com/getportal/ptlauth/internal/snapshot"
+	"github.com/getportal/ptlauth/internal/token"
 )
 
 // byCookie is the way of a request where its Cookie line alone decides: what claims an
@@ -149,13 +150,14 @@ func serveOrdinary(g *gate, w http.ResponseWriter, r *http.Request, rule *access
 		act(g, w, r, decideSlow(g, r, rule, current))
 		return
 	}
-	v := authn.Judge(g.policy, current, found.Only, true)
-	if v.Status != http.StatusOK {
-		if g.deniesAtOnce {
-			deny(g, w, r, v, found)
+	segment, problem := token.Signed(found.Only, current.Keys)
+	if problem == g.forgery {
+		if current.Complete {
+			deny(g, w, r, authn.Forged, found)
 			return
 		}
 	}
+	v := authn.JudgeSigned(g.policy, current, found.Only, segment, problem)
 	serveJudged(g, w, r, &outcome{result: v, found: found, rule: rule, snapshot: current})
 }
 

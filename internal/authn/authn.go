@@ -54,29 +54,35 @@ func Identify(p *policy.Policy, current *snapshot.Snapshot, r *http.Request, fou
 	return v
 }
 
-// Judge verifies one token and looks for its terminal.
-func Judge(p *policy.Policy, current *snapshot.Snapshot, text string, isAmbient bool) *Result {
+// Judge verifies one token and looks for its terminal. The result says that the token may have
+// come of its own accord, unless the caller knows better.
+func Judge(p *policy.Policy, current *snapshot.Snapshot, text string) *Result {
 	segment, problem := token.Signed(text, current.Keys)
+	return JudgeSigned(p, current, text, segment, problem)
+}
+
+// JudgeSigned is Judge where token.Signed has found that segment, or that problem.
+func JudgeSigned(p *policy.Policy, current *snapshot.Snapshot, text, segment, problem string) *Result {
 	if problem == "" {
 		t, flaw := token.Open(segment, p.TokenRules, time.Now().Unix())
 		if flaw != "" {
 			return flawed(current, flaw)
 		}
-		return findTerminal(p, current, text, isAmbient, t)
+		return findTerminal(p, current, text, t)
 	}
 	if problem == token.NoKey {
-		return lookAgain(p, current, text, isAmbient)
+		return lookAgain(p, current, text)
 	}
 	if problem == token.NotTheKeys {
 		if current.Complete {
-			return forged
+			return Forged
 		}
 	}
 	return badToken(current, problem)
 }
 
-// forged is the result for nearly every forgery. Requests share it, so that it is not changed.
-var forged = Denied(http.StatusUnauthorized, denial.BadToken, token.NotTheKeys)
+// Forged is the result for nearly every forgery. Requests share it, so that it is not changed.
+var Forged = Denied(http.StatusUnauthorized, denial.BadToken, token.NotTheKeys)
 
 // flawed refuses a token that one of our keys has signed.
 func flawed(current *snapshot.Snapshot, flaw string) *Result {
@@ -86,7 +92,7 @@ func flawed(current *snapshot.Snapshot, flaw string) *Result {
 }
 
 // lookAgain is for a token that may be of a key that has just come.
-func lookAgain(p *policy.Policy, current *snapshot.Snapshot, text string, isAmbient bool) *Result {
+func lookAgain(p *policy.Policy, current *snapshot.Snapshot, text string) *Result {
 	if !key.Again(p.Keys) {
 		return badToken(current, token.NoKey)
 	}
@@ -99,7 +105,7 @@ func lookAgain(p *policy.Policy, current *snapshot.Snapshot, text string, isAmbi
 	if flaw != "" {
 		return flawed(current, flaw)
 	}
-	return findTerminal(p, current, text, isAmbient, t)
+	return findTerminal(p, current, text, t)
 }
 
 // badToken refuses a token, unless it may be of a key that cannot be read.
@@ -111,7 +117,7 @@ func badToken(current *snapshot.Snapshot, problem string) *Result {
 }
 
 // findTerminal looks for the token's terminal among those that are paired.
-func findTerminal(p *policy.Policy, current *snapshot.Snapshot, text string, isAmbient bool, t *token.Token) *Result {
+func findTerminal(p *policy.Policy, current *snapshot.Snapshot, text string, t *token.Token) *Result {
 	who := terminal.Find(current.Registry, t.Subject)
 	if who == nil {
 		// A device that was paired a moment ago should not have to wait.
@@ -123,7 +129,7 @@ func findTerminal(p *policy.Policy, current *snapshot.Snapshot, text string, isA
 		return v
 	}
 	return &Result{
-		Status: http.StatusOK, Terminal: who, Token: t, Text: text, Ambient: isAmbient,
+		Status: http.StatusOK, Terminal: who, Token: t, Text: text, Ambient: true,
 		Until: t.Until, // guard: a remembered token does not outlive its expiry
 	}
 }
@@ -140,8 +146,9 @@ func choose(p *policy.Policy, current *snapshot.Snapshot, found *extractor.Found
 	}
 	var chosen *Result
 	for i, one := range tokens {
-		v := Judge(p, current, one.Text, one.Ambient)
+		v := Judge(p, current, one.Text)
 		if v.Status == http.StatusOK {
+			v.Ambient = one.Ambient
 			v.Place = one.Place
 		}
 		tokens[i].Ours = v.Ours || v.Status == http.StatusOK
