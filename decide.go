@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"strings"
 	"sync/atomic"
 
 	"github.com/getportal/ptlauth/internal/access"
@@ -58,7 +59,7 @@ func decide(g *gate, r *http.Request, rule *access.Rule) *outcome {
 	c := g.policy.Locations
 	found := extractor.FindFast(c, r.Header["Cookie"])
 	if c.Headers != nil && extractor.InHeader(c, r.Header) || // guard: a token in a header counts beside one in the cookie
-		found == nil || !current.Ready || rule.Access == access.Own || r.Method == "CONNECT" {
+		found == nil || !current.Ready || rule.Access == access.Own || !usual[r.Method] {
 		return decideSlow(g, r, rule, current)
 	}
 	v := authn.Judge(g.policy, current, found.Only)
@@ -84,10 +85,12 @@ func decidedBefore(g *gate, r *http.Request, rule *access.Rule) *outcome {
 
 func decideSlow(g *gate, r *http.Request, rule *access.Rule, current *snapshot.Snapshot) *outcome {
 	o := &outcome{rule: rule, snapshot: current, found: extractor.Find(g.policy.Locations, r)}
-	// A tunnel would carry a second request past every check (GHSA-3ccp-42pg-hgv6).
-	if r.Method == "CONNECT" {
-		o.result = authn.Denied(http.StatusMethodNotAllowed, denial.NoToken, "a tunnel would lead past every check")
-		return o
+	if !usual[r.Method] {
+		problem := methodProblem(r.Method)
+		if problem != "" {
+			o.result = authn.Denied(http.StatusMethodNotAllowed, denial.NoToken, problem)
+			return o
+		}
 	}
 	if current.Outdated {
 		o.isOutdated = true
@@ -107,6 +110,32 @@ func decideSlow(g *gate, r *http.Request, rule *access.Rule, current *snapshot.S
 	}
 	conclude(g, r, o)
 	return o
+}
+
+// usual are the methods that need no closer look, of browsers and of WebDAV: of others no decision is
+// remembered.
+var usual = usualMethods("GET HEAD POST PUT PATCH DELETE OPTIONS PROPFIND PROPPATCH REPORT MKCOL COPY MOVE LOCK UNLOCK")
+
+func usualMethods(words string) map[string]bool {
+	all := map[string]bool{}
+	for _, word := range strings.Fields(words) {
+		all[word] = true
+	}
+	return all
+}
+
+// methodProblem says why a request of that method must reach no app; empty when it may.
+func methodProblem(method string) string {
+	// A tunnel would carry a second request past every check (GHSA-3ccp-42pg-hgv6).
+	if method == "CONNECT" {
+		return "a tunnel would lead past every check"
+	}
+	// Over HTTP/2 and HTTP/3 it may hold blanks, and another path between them, which Traefik's fast
+	// proxy writes in front of the one that was judged (RFC 9110 §9.1).
+	if strings.Trim(method, header.NameBytes) != "" {
+		return "its method is no word, and an app could read another path in it"
+	}
+	return ""
 }
 
 // conclude works out what the app is sent, or who is denied.

@@ -304,7 +304,7 @@ func serveSlow(g *gate, w http.ResponseWriter, r *http.Request, rule *access.Rul
 // decided anew each time.
 func cached(g *gate, r *http.Request, rule *access.Rule) *cache.Decision {
 	key := cacheKey(g, r, rule)
-	if key == "" || r.Method == "CONNECT" || isLong(r.Header) {
+	if key == "" || !usual[r.Method] || isLong(r.Header) {
 		return nil
 	}
 	d := cache.Find(g.cache, key)

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/quic-go/quic-go/http3"
+
 	"github.com/getportal/ptlauth/e2e/traefik"
 )
 
@@ -25,7 +27,7 @@ func AnyCertificate(t *testing.T) *http.Transport {
 type Door struct {
 	Name, URL string
 	Major     int
-	Transport *http.Transport
+	Transport http.RoundTripper
 }
 
 // Doors are HTTP/1.1 without and with TLS, and HTTP/2 with TLS.
@@ -45,6 +47,13 @@ func Doors(t *testing.T, proxy *traefik.Traefik) []Door {
 		open("HTTP/1.1 over TLS", "websecure", 1, one),
 		open("HTTP/2 over TLS", "websecure", 2, two),
 	}
+}
+
+// HTTP3 is one more, to an entry point that speaks HTTP/3.
+func HTTP3(t *testing.T, proxy *traefik.Traefik) Door {
+	transport := &http3.Transport{DisableCompression: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
+	t.Cleanup(func() { _ = transport.Close() })
+	return Door{"HTTP/3", proxy.URL("websecure"), 3, transport}
 }
 
 // Ask sends a request ("GET /path") with these header names as they are spelled, and returns the answer and its body.

@@ -118,11 +118,11 @@ func startWire(t *testing.T, experimental string) *wire {
 	server := httptest.NewServer(w.streams)
 	t.Cleanup(server.Close)
 	w.proxy = traefiktest.Start(t, traefik.Options{
-		Static: "{experimental: " + experimental + ", accessLog: {fields: {headers: {defaultMode: keep, names: {X-Ptl-User: keep}}}}}",
+		Static: "{experimental: " + experimental + ", entryPoints: {websecure: {http3: {}}}, accessLog: {fields: {headers: {defaultMode: keep, names: {X-Ptl-User: keep}}}}}",
 		Dynamic: strings.NewReplacer("SECRET", secret, "APP", w.app.Addr, "MIRROR", w.mirror.Addr,
 			"STREAMS", server.Listener.Addr().String(), "DEAD", program.UnusedAddr(t)).Replace(wireConfiguration),
 	})
-	w.doors = visitor.Doors(t, w.proxy)
+	w.doors = append(visitor.Doors(t, w.proxy), visitor.HTTP3(t, w.proxy))
 	return w
 }
 

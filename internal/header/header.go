@@ -325,7 +325,8 @@ func ValueProblem(value string) string {
 	return ""
 }
 
-const nameBytes = "!#$%&'*+-.^_`|~0123456789" +
+// NameBytes are those of a token (RFC 9110 §5.6.2), such as a header's name or a method.
+const NameBytes = "!#$%&'*+-.^_`|~0123456789" +
 	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 // steering are names that a proxy or the connection itself acts upon. By the last six, a page in
@@ -340,7 +341,7 @@ const steeringNames = `
 
 // NameProblem says why a header of that name cannot be injected; empty when it can.
 func NameProblem(name string) string {
-	if name == "" || strings.Trim(name, nameBytes) != "" || Fold(name) == "" {
+	if name == "" || strings.Trim(name, NameBytes) != "" || Fold(name) == "" {
 		return "is not a header name: use letters, digits and dashes"
 	}
 	if steering[Fold(name)] || strings.HasPrefix(Fold(name), "proxy-") {

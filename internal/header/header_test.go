@@ -29,7 +29,7 @@ func FuzzClean(f *testing.F) {
 		h := http.Header{name: {value}, "Connection": {connection}, "Upgrade": {upgrade}, "Accept": {"*/*"}}
 		// Names that Go's server refuses never get here.
 		for _, c := range []byte(name) {
-			if !strings.ContainsRune(nameBytes, rune(c)) {
+			if !strings.ContainsRune(NameBytes, rune(c)) {
 				t.Skip()
 			}
 		}

@@ -139,7 +139,7 @@ func covers(e entry, name string) bool {
 // entryProblem says what is wrong with an entry of `strip`; empty when nothing is.
 func entryProblem(e entry, ours map[string]bool, tokens map[string]string) string {
 	switch {
-	case e.folded == "" || strings.Trim(e.name, nameBytes) != "" || strings.Contains(strings.TrimSuffix(e.name, "*"), "*"):
+	case e.folded == "" || strings.Trim(e.name, NameBytes) != "" || strings.Contains(strings.TrimSuffix(e.name, "*"), "*"):
 		return "is not a header name: use letters, digits and dashes, and * at the end for a family"
 	case e.isLess:
 		return lessProblem(e, ours)
@@ -178,7 +178,7 @@ func coversOne(e entry, names []string) bool {
 func TokenProblem(name string, injected []string) string {
 	e := entry{folded: Fold(name)}
 	switch {
-	case name == "" || strings.Trim(name, nameBytes) != "" || e.folded == "":
+	case name == "" || strings.Trim(name, NameBytes) != "" || e.folded == "":
 		return "is not a header name: use letters, digits and dashes, as in Authorization"
 	case IsReserved(e.folded):
 		return "begins with X-Ptl-, which is taken out of every request: choose another header, such as Authorization"
@@ -197,7 +197,7 @@ func TokenProblem(name string, injected []string) string {
 
 // shown is an entry in a log line.
 func shown(entry string) string {
-	if len(entry) > 64 || strings.Trim(entry, nameBytes) != "" {
+	if len(entry) > 64 || strings.Trim(entry, NameBytes) != "" {
 		return "an entry"
 	}
 	return entry

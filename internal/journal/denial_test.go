@@ -52,6 +52,7 @@ func TestDenialIsOneLine(t *testing.T) {
 		{"an escaped path stays escaped", "GET", "a", "/%0d%0aptlauth:%1b[2J", "GET a/%0d%0aptlauth:%1b[2J: it has no token\n"},
 		{"a host that breaks the line", "GET", "a\r\nptlauth: \x1b[2J", "/", "GET a%0D%0Aptlauth:%20%1B%5B2J/: it has no token\n"},
 		{"a host that is not ASCII", "GET", "bücher.example", "/", "GET b%C3%BCcher.example/: it has no token\n"},
+		{"a method that is no word", "GET /\u009b", "a", "/", "GET%20%2F%C2%9B a/: it has no token\n"},
 		{"a long method", strings.Repeat("A", 1000), "a", "/", strings.Repeat("A", 20) + " a/: it has no token\n"},
 		{"a long host", "GET", strings.Repeat("a", 1000), "/", "GET " + strings.Repeat("a", 200) + "/: it has no token\n"},
 		{"a long path", "GET", "a", "/" + strings.Repeat("b", 1000), "GET a/" + strings.Repeat("b", 199) + ": it has no token\n"},

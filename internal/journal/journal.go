@@ -35,10 +35,14 @@ func DenialLine(name string) string {
 
 // Denial writes why a single request was denied, at level DEBUG: there Traefik puts
 // what a plugin prints. What the client chose is escaped and cut: over HTTP/2, a host
-// may hold anything but control characters.
+// and a method may hold anything but control characters.
 func Denial(line string, status int, r *http.Request, reason string) {
 	host := url.PathEscape(r.Host) // guard: a host is escaped in the log
-	fmt.Printf(line, status, r.Method, host, r.URL.EscapedPath(), reason)
+	method := r.Method
+	if method != "GET" {
+		method = url.PathEscape(method)
+	}
+	fmt.Printf(line, status, method, host, r.URL.EscapedPath(), reason)
 }
 
 const denialLine = " answered %d to %.20s %.200s%.200s: %s\n" // guard: what a client chose is cut in the log

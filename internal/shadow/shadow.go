@@ -110,7 +110,7 @@ func NewMention(w *Watch, done <-chan struct{}) *Mention {
 // Begin makes the record of a request that came to a first mention.
 func Begin(m *Mention, r *http.Request, v *Verdict) *Record {
 	atomic.StoreInt32(m.isFirst, 1)
-	return &Record{mention: m, verdict: v, line: fmt.Sprintf(requestLine, r.Method, url.PathEscape(r.Host), r.URL.EscapedPath())}
+	return &Record{mention: m, verdict: v, line: fmt.Sprintf(requestLine, url.PathEscape(r.Method), url.PathEscape(r.Host), r.URL.EscapedPath())}
 }
 
 const requestLine = "%.20s %.200s%.200s: "
