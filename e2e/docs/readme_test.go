@@ -109,6 +109,10 @@ var (
 	ownImage           = example{heading: "An image of your own", language: "yaml"} // for Docker Compose
 	buildingImage      = example{heading: "An image of your own", language: "sh"}
 	dayInShadow        = example{heading: "A day in shadow", language: "yaml"} // before the switch, and after it
+	loginInShadow      = example{heading: "Where people log in, as with Authelia", language: "yaml"}
+	onSystemd          = example{heading: "systemd", language: "sh"}
+	readOnSystemd      = example{heading: "systemd", language: "yaml"}
+	unitOnSystemd      = example{heading: "systemd", language: "ini"}
 	shadowLines        = example{heading: "A day in shadow", language: "text"}
 )
 
@@ -133,6 +137,10 @@ var readmeOthers = []example{
 	dayInShadow,
 	dayInShadow,
 	shadowLines,
+	loginInShadow,
+	onSystemd,
+	readOnSystemd,
+	unitOnSystemd,
 	{heading: "When something does not work", language: "text"},
 	{heading: "ptlauth", language: "text"}, // the picture
 }

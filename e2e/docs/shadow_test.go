@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync/atomic"
@@ -15,10 +18,12 @@ import (
 
 	"github.com/getportal/ptlauth/e2e/issuer"
 	"github.com/getportal/ptlauth/e2e/poll"
+	"github.com/getportal/ptlauth/e2e/program"
 	"github.com/getportal/ptlauth/e2e/source"
 	"github.com/getportal/ptlauth/e2e/traefik"
 	"github.com/getportal/ptlauth/e2e/traefik/traefiktest"
 	"github.com/getportal/ptlauth/e2e/visitor"
+	"github.com/getportal/ptlauth/e2e/witness"
 	"github.com/getportal/ptlauth/internal/guardtest"
 )
 
@@ -123,6 +128,73 @@ func TestShadowDay(t *testing.T) {
 	}
 	if n := lost(); n > 0 {
 		t.Errorf("%d requests were lost", n)
+	}
+}
+
+// TestShadowLogin pairs somebody who is logged in elsewhere, while that login decides, as docs/install.md says.
+func TestShadowLogin(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts Traefik")
+	}
+	// A login that knows a person by a session of its own.
+	login := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if session, err := r.Cookie("session"); err == nil && session.Value == "of-ann" {
+			w.Header().Set("Remote-User", "ann")
+			return
+		}
+		w.WriteHeader(http.StatusUnauthorized)
+	}))
+	t.Cleanup(login.Close)
+	folder, env := furnished(t, "../../demo/quick", "ptl init . --url=https://pair.example.com\necho 'middleware: pair' >> ptl.yml")
+	example := strings.NewReplacer("http://authelia:9091/api/authz/forward-auth", login.URL, "/etc/ptlauth", filepath.Join(folder, "ptlauth")).Replace(readmeExample(t, loginInShadow)[0])
+	if err := os.WriteFile(filepath.Join(folder, "ptlauth", "dynamic.yml"), []byte(example), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	plugin, err := guardtest.Read("../..")
+	if err == nil {
+		plugin, err = plugin.Set("shadow.interval", "2 * time.Second")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := plugin.Write(dir); err != nil {
+		t.Fatal(err)
+	}
+	app := new(witness.App)
+	certificate, key := issuer.Certificate(t, "pair.example.com")
+	proxy := traefiktest.Start(t, traefik.Options{Plugin: dir, Static: "entryPoints: {websecure: {address: '127.0.0.1:0', http: {tls: {}}}}",
+		Dynamic: strings.Replace(example, "  routers:\n", "  routers:\n    notes: {rule: Host(`notes.example.com`), middlewares: [authelia], service: notes}\n", 1) + fmt.Sprintf(`
+  services: {notes: {loadBalancer: {servers: [{url: %q}]}}}
+tls: {stores: {default: {defaultCertificate: {certFile: %q, keyFile: %q}}}}
+`, witness.Listen(t, app), certificate, key)})
+	env = append(env, "SSL_CERT_FILE="+certificate, "HTTPS_PROXY="+visitor.Tunnel(t, proxy.Addr("websecure")))
+
+	const notes = "https://notes.example.com/"
+	ann := visitor.NewPerson(t, proxy.Addr("websecure"))
+	at, err := url.Parse(notes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ann.Client().Jar.SetCookies(at, []*http.Cookie{{Name: "session", Value: "of-ann"}})
+	told := func(pattern string) {
+		t.Helper()
+		poll.Until(t, 30*time.Second, func() string {
+			if page := ann.Visit(notes); page.Status != http.StatusOK || app.Header.Get("Remote-User") != "ann" {
+				return fmt.Sprintf("Ann got %d, and the app %v", page.Status, app.Header)
+			}
+			if said := strings.Join(proxy.LogLines("ptlauth: shadow@file"), "\n"); !regexp.MustCompile(pattern).MatchString(said) {
+				return fmt.Sprintf("no line is like %s: %s", pattern, said)
+			}
+			return ""
+		})
+	}
+	told("GET notes.example.com/: ForwardAuth let it in, and ptlauth would have refused it: 401, ")
+	screen := program.NewScreen(t, folder, env, "ptl", "pair", "--name=Ann's phone", "--user=ann")
+	ann.Pair(screen.Await(t, `https://pair\.example\.com/\.ptl/pair\S*#\S+`))
+	told(`agreed on \d+ requests \([1-9]\d* let in, 0 refused\) and differed on 0 `)
+	if status, _ := visitor.Ask(t, proxy.URL("web"), "notes.example.com", nil); status != http.StatusUnauthorized {
+		t.Errorf("whom nobody knows got %d", status)
 	}
 }
 
