@@ -11,6 +11,7 @@ import (
 	"github.com/getportal/ptlauth/cmd/registry"
 	"github.com/getportal/ptlauth/cmd/settings"
 	"github.com/getportal/ptlauth/cmd/site"
+	"github.com/getportal/ptlauth/cmd/store"
 	"github.com/getportal/ptlauth/internal/key"
 	"github.com/getportal/ptlauth/internal/pairing"
 	"github.com/getportal/ptlauth/internal/token"
@@ -92,11 +93,29 @@ func makeToken(c *command.Console, options *tokenOptions, arguments []string) er
 		return err
 	}
 	one := &made{Terminal: id, Expires: ends, Token: pairing.Signed([]*key.Key{secret}, claimsOf(m, id, now.Unix(), ends))}
-	if at, err := watched(&options.Site); err == nil && at.isStored && !at.isApp && len(arguments) == 0 {
-		at.awaitKnown(&site.Who{ID: id, Name: options.Name, User: options.User}, one.Token)
+	if len(arguments) == 0 {
+		awaitWhole(c, options, one)
 	}
 	noteEnd(c, m, now, ends)
 	return write(c, options, plan, one)
+}
+
+// awaitWhole waits until a Traefik that reads a store knows whose a new terminal is. A middleware that pairs says that; of
+// another one it is known how long it may take where keys are read one by one, as in Redis.
+func awaitWhole(c *command.Console, options *tokenOptions, one *made) {
+	at, err := watched(&options.Site)
+	isByHalf := store.IsByKey(options.Registry) && options.User != ""
+	switch {
+	case err == nil && at.isStored && !at.isApp:
+		at.awaitKnown(&site.Who{ID: one.Terminal, Name: options.Name, User: options.User}, one.Token)
+	case err == nil && isByHalf:
+		c.Notef("Waiting %s, in which Traefik may take it for a user of its own.\n", 2*throttle)
+		ctx, stop := interruptible()
+		defer stop()
+		wait(ctx, 2*throttle)
+	case isByHalf:
+		c.Notef("Use the token in %s at the earliest: before, Traefik may take it for a user of its own.\n", 2*throttle)
+	}
 }
 
 // write writes the token, or what to type with it.

@@ -43,6 +43,12 @@ const usual = "write redis://HOST, etcd://, consul:// or zookeeper://, with TLS 
 // Is reports whether a registry is in a store, and not in a file.
 func Is(registry string) bool { return strings.Contains(registry, "://") }
 
+// IsByKey reports whether Traefik reads that registry key by key, while they are written, as in Redis.
+func IsByKey(registry string) bool {
+	scheme, _, _ := strings.Cut(registry, "://")
+	return engines[strings.ToLower(scheme)].engine == "redis"
+}
+
 // Parse reads an address. No error has a part of it that could be a password.
 func Parse(text string) (*Address, error) {
 	scheme, rest, _ := strings.Cut(text, "://")

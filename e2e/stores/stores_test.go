@@ -141,6 +141,9 @@ func TestStores(t *testing.T) {
 			t.Run("a ptl that is killed leaves a device or none, and no part of one", func(t *testing.T) { killed(t, s, devices) })
 			s.put(t, options+"pairing/enabled", "false")
 			t.Run("without codes one comes and goes too", func(t *testing.T) { comesAndGoes(t, s, devices) })
+			if name == "Redis" {
+				t.Run("and is nobody else's when ptl says its token", func(t *testing.T) { isOwners(t, s) })
+			}
 			t.Run("a code is refused then, and what else there is is said", func(t *testing.T) {
 				out, err := s.command("pair", "--name=phone").CombinedOutput()
 				if err == nil || !strings.Contains(string(out), "does not pair: put pairing/enabled") || !strings.Contains(string(out), "ptl token") {
@@ -191,6 +194,27 @@ func comesAndGoes(t *testing.T, s *site, others map[string]string) {
 	if out > 10*time.Second {
 		t.Errorf("it was out after %s", out)
 	}
+}
+
+// isOwners: without pairing, ptl waits until Traefik has read whose a device is in Redis, or says for how long not to use its
+// token.
+func isOwners(t *testing.T, s *site) {
+	token, said := s.ptl(t, "token", "--name=later", "--user=carl")
+	if !strings.Contains(said, "Waiting 4s") {
+		t.Errorf("ptl says %s", said)
+	}
+	poll.Until(t, 20*time.Second, func() string {
+		got := s.as(t, token)
+		if got != "carl/later" && got != "401" {
+			t.Errorf("it is %s", got)
+		}
+		return map[bool]string{false: "it is not carl's yet: " + got}[got == "carl/later"]
+	})
+	s.ptl(t, "unpair", "later")
+	if _, said := s.ptl(t, "token", "--name=later", "--user=carl", "--url=none"); !strings.Contains(said, "Use the token in 4s at the earliest") {
+		t.Errorf("ptl says %s", said)
+	}
+	s.ptl(t, "unpair", "later")
 }
 
 // looks: Traefik does not look at what changes deep in ZooKeeper, and does where a child of the root comes and goes.
