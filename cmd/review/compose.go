@@ -214,6 +214,8 @@ func (r *review) labelledRouter(p place, name string, labels []label, s services
 			for _, name := range splitList(l.value) {
 				one.middlewares = append(one.middlewares, qualified(name, provider))
 			}
+		case "rule":
+			one.rule = l.value
 		case "entrypoints":
 			one.entryPoints = splitList(l.value)
 		case "service":

@@ -91,10 +91,14 @@ func (r *review) judgeContainers() {
 		if m.options == nil || c == nil || c.isOpen {
 			continue
 		}
+		without := ""
+		if m.provider == "file" {
+			without = " (or take " + filepath.Base(c.file) + " away, where Traefik runs without a container)"
+		}
 		for _, one := range m.readings() {
 			if _, isThere := c.has(one.path); !isThere {
 				folder := path.Dir(one.path)
-				r.add(place{m.file, m.lines(one.option)}, "unmounted-file", m.String(), "Traefik's container ("+c.file+":"+itoa(c.line)+") has no "+one.path+": mount the folder with it there, as in `./"+path.Base(folder)+":"+folder+":ro` below its volumes, or correct the path")
+				r.add(place{m.file, m.lines(one.option)}, "unmounted-file", m.String(), "Traefik's container ("+c.file+":"+itoa(c.line)+") has no "+one.path+": mount the folder with it there, as in `./"+path.Base(folder)+":"+folder+":ro` below its volumes, or correct the path"+without)
 			}
 		}
 	}

@@ -42,7 +42,7 @@ func (r *review) readFile(d document) {
 	}
 	for _, f := range fields(at(d.root, "http", "routers")) {
 		one := &router{place: place{d.file, f.line}, name: f.name + "@file", service: qualified(text(at(f.node, "service")), "file")}
-		one.tls = at(f.node, "tls") != nil
+		one.tls, one.rule = at(f.node, "tls") != nil, text(at(f.node, "rule"))
 		one.entryPoints = texts(at(f.node, "entryPoints"))
 		for _, name := range texts(at(f.node, "middlewares")) {
 			one.middlewares = append(one.middlewares, qualified(name, "file"))

@@ -51,7 +51,7 @@ func (r *review) readObject(file string, object *yaml.Node) {
 		r.readResource(file, object, namespace+"-"+name, namespace)
 	case "IngressRoute":
 		for _, route := range items(at(object, "spec", "routes")) {
-			one := router{place: place{file, route.Line}, name: name, tls: at(object, "spec", "tls") != nil, entryPoints: texts(at(object, "spec", "entryPoints"))}
+			one := router{place: place{file, route.Line}, name: name, tls: at(object, "spec", "tls") != nil, entryPoints: texts(at(object, "spec", "entryPoints")), rule: text(at(route, "match"))}
 			for _, reference := range items(at(route, "middlewares")) {
 				one.middlewares = append(one.middlewares, referred(reference, namespace))
 			}

@@ -487,7 +487,7 @@ services:
       rule: Host("b.example.com")
       middlewares: all
       service: app
-    elsewhere:
+    elsewhere: # other-provider
       rule: Host("c.example.com")
       middlewares: [auth@docker]
       service: app
@@ -880,4 +880,33 @@ services:
     volumes:
       - ./ptlauth:/etc/ptlauth:ro
 `, ""},
+	{"rules that no request meets", inFile + paired + `  routers:
+    a: # mistake
+      rule: Host(` + "`app.example.com:8443`" + `)
+      middlewares: [auth]
+    b: # mistake
+      rule: Host(` + "`https://app.example.com`" + `) && PathPrefix(` + "`/a`" + `)
+      middlewares: [auth]
+    c: # mistake
+      rule: Host("bücher.example")
+      middlewares: [auth]
+    d:
+      rule: Host(` + "`app.example.com`, `::1`" + `) || HostRegexp(` + "`^[a-z]+:x$`" + `)
+      middlewares: [auth]
+`, "compares the host without its port: write app.example.com"},
+	{"a rule in a label", `== compose.yml
+services:
+  app:
+    labels:
+      traefik.http.routers.app.rule: Host(` + "`app.example.com:8443`)" + ` # mistake
+      traefik.http.routers.app.middlewares: auth@docker
+`, "without its port"},
+	{"another provider's name", inFile + paired + `  routers:
+    a: # other-provider
+      rule: Host("app.example.com")
+      middlewares: [auth@docker]
+    b:
+      rule: Host("b.example.com")
+      middlewares: [auth, other@docker]
+`, "names auth@docker, and auth@file is what there is"},
 }

@@ -56,6 +56,7 @@ var Unwise = []struct{ Kind, About string }{
 	{"forwarded-headers", "clients may say themselves who and where they are"},
 	{"kept-token", "a log or a trace keeps headers that hold tokens"},
 	{"claimed-user", "the access log or a metric names whoever a client says it is"},
+	{"other-provider", "a router names a middleware that another provider has than the one after the @"},
 	{"unguarded-router", "a router leads to the same app as another one, without the middleware"},
 	{"shadow", "a middleware in shadow mode protects nothing, and a router does not name it on both sides of one that decides"},
 	{"published-port", "an app behind the middleware can be reached past Traefik"},
@@ -174,6 +175,8 @@ func (r *review) judge() {
 		r.judgeStatic(s)
 	}
 	r.judgeRouters()
+	r.judgeRules()
+	r.judgeMentions()
 	r.judgeShadows()
 	r.judgeNames()
 	r.judgeServices()

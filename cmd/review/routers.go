@@ -13,6 +13,7 @@ type router struct {
 	middlewares   []string
 	entryPoints   []string
 	tls           bool
+	rule          string
 }
 
 // service is an app that may be reached past Traefik.
