@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -339,6 +340,23 @@ func TestPairTrouble(t *testing.T) {
 			s.write(t, "other", strings.Repeat("another secret ", 5)+"x")
 			return []string{"--secretFile=other"}
 		}, command.Site, "does not see the new terminal in"},
+		{"a Traefik whose clock is ahead", func(t *testing.T, s *testSite) []string {
+			there, err := url.Parse(s.url)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ahead := httputil.NewSingleHostReverseProxy(there)
+			ahead.ModifyResponse = func(r *http.Response) error {
+				r.Header.Set("Date", time.Now().Add(20*time.Minute).UTC().Format(http.TimeFormat))
+				r.Body = io.NopCloser(strings.NewReader(`{"state":"unknown"}`)) // to which a code has ended there
+				r.Header.Del("Content-Length")
+				r.ContentLength = -1
+				return nil
+			}
+			server := httptest.NewServer(ahead)
+			t.Cleanup(server.Close)
+			return []string{"--url=" + server.URL}
+		}, command.Site, "its clock differs from this machine's by "},
 		{"a name that no app can be told", func(t *testing.T, s *testSite) []string { return []string{"--name=a\nb"} },
 			command.Usage, "the name "},
 		{"a code that is good for ever", func(t *testing.T, s *testSite) []string { return []string{"--expires=2400h"} },

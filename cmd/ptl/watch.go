@@ -118,6 +118,9 @@ func (p *place) awaitKnown(wanted *site.Who, token string) {
 // unseen is that Traefik answers, and goes by something else than what ptl has written.
 func (i *invitation) unseen() error {
 	const secret = "Another secret than Traefik's looks the same: compare secretFile."
+	if ahead := i.place.site.Ahead; ahead.Abs() > time.Minute {
+		return command.Errorf(command.Site, "Traefik answers, and its clock differs from this machine's by %s, so that a code or a token may have ended there, or not have begun: set both clocks right", ahead.Abs())
+	}
 	if file, isFile := i.file.(*registry.File); isFile {
 		return command.Errorf(command.Site, "Traefik answers, and does not see the new terminal in %s: is that the file that the middleware %s reads? (A file that is mounted by itself stays the old one: mount its folder. %s)",
 			file.Path, i.place.middleware.Name, secret)

@@ -40,6 +40,8 @@ type Site struct {
 	client *http.Client
 	// isByHost reports that the host is the one that pairing.host names, whatever the url is.
 	isByHost bool
+	// Ahead is how far the clock of what answered last is ahead of this machine's, to a second.
+	Ahead time.Duration
 }
 
 // New is the site at that address, whose middleware pairs as the settings say. Each question has a connection of its own,
@@ -212,6 +214,9 @@ func (s *Site) do(request *http.Request) (*http.Response, []byte, error) {
 		return nil, nil, s.unreached(err)
 	}
 	defer response.Body.Close()
+	if date, err := http.ParseTime(response.Header.Get("Date")); err == nil {
+		s.Ahead = time.Until(date).Round(time.Second)
+	}
 	content, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 	if err != nil {
 		return nil, nil, s.unreached(err)
