@@ -254,7 +254,8 @@ type Config struct {
 	// Apps makes one middleware serve all apps of a Portal. The app is the first label of
 	// the host; directory/APP/app_meta.json says which of its paths are public, private
 	// or for peers (nobody, for now), and for each the only headers that it is sent. An
-	// app that is not there is answered 404. Headers and Paths do not go with it.
+	// app that is not there is answered 404, one that tells more than 256 paths apart 503.
+	// Headers and Paths do not go with it.
 	//
 	//   - apps.directory (path): the folder with the installed apps, whose names have no capital
 	//     letters, as no host has that a browser sends

@@ -254,5 +254,14 @@ func (i *invitation) picture() error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(i.options.PNG, content, 0o600)
+	// It is as good as a key, also where a picture is there that others may read.
+	file, err := os.OpenFile(i.options.PNG, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	err = file.Chmod(0o600)
+	if err == nil {
+		_, err = file.Write(content)
+	}
+	return errors.Join(err, file.Close())
 }

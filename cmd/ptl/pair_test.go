@@ -267,6 +267,9 @@ func TestPairForPrograms(t *testing.T) {
 	t.Parallel()
 	s := newTestSite(t, "")
 	picture := filepath.Join(t.TempDir(), "code.png")
+	if err := os.WriteFile(picture, []byte("an older one"), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	cmd := exec.Command("ptl", "pair", "--name=phone", "--json", "--png="+picture)
 	cmd.Dir = s.dir
 	out, err := cmd.StdoutPipe()
@@ -296,6 +299,9 @@ func TestPairForPrograms(t *testing.T) {
 	}
 	if content, err := os.ReadFile(picture); err != nil || !strings.HasPrefix(string(content), "\x89PNG") {
 		t.Errorf("the picture is %.8q, %v", content, err)
+	}
+	if info, err := os.Stat(picture); err != nil || !isWindows && info.Mode().Perm() != 0o600 {
+		t.Errorf("the picture is for others too: %v, %v", info, err)
 	}
 	if status := newDevice(t, s.url).pair(t, waiting.Code); status != 200 {
 		t.Fatalf("pairing ends with status %d", status)

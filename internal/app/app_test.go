@@ -80,3 +80,30 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// TestManyPaths: whoever writes an app does not keep Traefik busy with it.
+func TestManyPaths(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		count   int
+		problem string
+	}{
+		{"as many as any app has", maxPaths, ""},
+		{"one more", maxPaths + 1, "has more than 256 `paths`"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			paths := map[string]any{}
+			for i := range test.count {
+				paths["/"+strings.Repeat("a", i)] = map[string]any{"access": []string{"public", "private"}[i%2]}
+			}
+			content, err := json.Marshal(map[string]any{"paths": paths})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, problem := parse(content, t.Name(), &portal.Portal{})
+			if !strings.Contains(problem, test.problem) || (problem == "") != (test.problem == "") {
+				t.Errorf("the problem is %q", problem)
+			}
+		})
+	}
+}

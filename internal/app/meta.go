@@ -23,6 +23,10 @@ type Rules struct {
 // words are what an app_meta.json may say of a path.
 var words = map[string]access.Access{"private": access.Private, "public": access.Public, "peer": access.Peer}
 
+// maxPaths bounds how many paths an app may tell apart: each public one is held against each
+// private one.
+const maxPaths = 256
+
 // parser is a function of its own because closures made in one loop would share their
 // variables under Yaegi.
 func parser(path string, about *portal.Portal) source.Parse {
@@ -40,6 +44,9 @@ func parse(content []byte, path string, about *portal.Portal) (interface{}, stri
 	paths, ok := meta["paths"].(map[string]interface{})
 	if !ok {
 		return nil, "has no `paths`"
+	}
+	if len(paths) > maxPaths {
+		return nil, "has more than " + strconv.Itoa(maxPaths) + " `paths`: give what they have in common"
 	}
 	var rules access.Rules
 	var left, useless []string
