@@ -25,6 +25,10 @@ const (
 	timeout = 5 * time.Second
 	// starting is how long Traefik may need until it answers for its routers.
 	starting = 10 * time.Second
+	// certifying is how long Traefik may need until Let's Encrypt has given it a certificate.
+	certifying = 30 * time.Second
+	// traefiksOwn is the name in the certificate that it shows until then.
+	traefiksOwn = "TRAEFIK DEFAULT CERT"
 	// listening is how long nobody may listen: between a Traefik that is started and its port are moments.
 	listening = 3 * time.Second
 	// maxAnswer bounds what is read of an answer, in bytes.
@@ -243,8 +247,10 @@ func (s *Site) unreached(err error) error {
 		return troublef(0, "there is no host %s, as far as this machine knows: %s", base.Hostname(), correct)
 	case errors.As(err, &authority):
 		return troublef(0, "%s has a certificate of an authority that this machine does not know; if it is yours, SSL_CERT_FILE=PATH says where its certificate is", base.Host)
+	case errors.As(err, &host) && host.Certificate.Subject.CommonName == traefiksOwn:
+		return troublef(certifying, "Traefik has no certificate for %s yet (if that stays so, its log says why: Let's Encrypt must find it under that name, at port 443)", base.Hostname())
 	case errors.As(err, &host):
-		return troublef(starting, "%s has a certificate for another name (Traefik shows its own until it has the right one)", base.Host)
+		return troublef(starting, "%s has a certificate for another name (is that the site? Traefik shows its own until it has the right one)", base.Host)
 	case errors.As(err, &record), strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
 		return troublef(0, "%s does not speak HTTPS: write http:// in `url`, or another port", base.Host)
 	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, refusedOnWindows):

@@ -1,8 +1,16 @@
 package site
 
 import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"errors"
 	"fmt"
+	"io"
+	"log"
+	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -142,5 +150,44 @@ func TestConnections(t *testing.T) {
 	}
 	if len(from) != 3 {
 		t.Errorf("three questions had %d connections", len(from))
+	}
+}
+
+// TestUnready: a Traefik that is still without a certificate is waited for, and a host that pairing.host names is not
+// corrected in `url`.
+func TestUnready(t *testing.T) {
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), Subject: pkix.Name{CommonName: traefiksOwn}, DNSNames: []string{"x.traefik.default"}}
+	certificate, err := x509.CreateCertificate(rand.Reader, own, own, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewUnstartedServer(http.NotFoundHandler())
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{certificate}, PrivateKey: key}}}
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	for _, test := range []struct {
+		name, address, host, want string
+		patience                  time.Duration
+	}{
+		{"a Traefik without a certificate yet", server.URL, "", "Traefik has no certificate for 127.0.0.1 yet", certifying},
+		{"a host that pairing.host names", "https://app.example.com", "pair.example.invalid", "there is no host pair.example.invalid, as far as this machine knows: give it the address of Traefik, or correct `pairing.host`", 0},
+		{"a host of the address", "https://app.example.invalid", "", "correct `url` in ptl.yml", 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s, err := New(test.address, &pairing.Settings{Path: "/.ptl/", Host: test.host})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = s.Ask(t.Context(), "x")
+			var trouble *Trouble
+			if !errors.As(err, &trouble) || !strings.Contains(trouble.Error(), test.want) || trouble.Patience != test.patience {
+				t.Errorf("got %v", err)
+			}
+		})
 	}
 }
