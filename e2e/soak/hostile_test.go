@@ -22,7 +22,9 @@ http:
   middlewares:
     usual: {plugin: {ptlauth: {secretFile: SECRET, terminals: any, paths: [{prefix: /usual/public, access: public}]}}}
     everywhere: {plugin: {ptlauth: {secretFile: SECRET, terminals: any, token: {header: Authorization, query: auth}, paths: [{prefix: /everywhere/public, access: public}]}}}
+    pairing: {plugin: {ptlauth: {secretFile: SECRET, terminals: {paired: [{id: abc123}]}, pairing: true}}}
   routers:
+    pairing: {rule: PathPrefix("/.ptl"), service: app, middlewares: [pairing]}
     bare: {rule: PathPrefix("/bare"), service: app}
     usual: {rule: PathPrefix("/usual"), service: app, middlewares: [usual]}
     everywhere: {rule: PathPrefix("/everywhere"), service: app, middlewares: [everywhere]}
@@ -41,6 +43,7 @@ func hostileRequests() map[string][2]string {
 		"cookies of the name":           {"", "Cookie: " + much("b=1;authorization=x;")},
 		"cookies whose names end alike": {"", "Cookie: " + much("xauthorization=;")},
 		"commas, quotes and spaces":     {"", "Cookie: " + much(`authorization=", "; `)},
+		"a long nonce for pairing":      {"", "Cookie: ptl-pairing=" + much("a")},
 		"blanks around a name":          {"", "Cookie: a;authorization" + much(" ") + "=x"},
 		"Cookie lines":                  {"", strings.TrimSuffix(much("Cookie: authorization=x\r\n"), "\r\n")},
 		"short parameters":              {"?" + much("a&"), "X-A: 1"},
@@ -114,6 +117,8 @@ func hostileAnswers(name string) map[string]int {
 		private, public = http.StatusRequestHeaderFieldsTooLarge, http.StatusRequestHeaderFieldsTooLarge
 	case "a long path", "an escaped path":
 		public = http.StatusUnauthorized
+	case "a long nonce for pairing":
+		return map[string]int{"/.ptl/pair": http.StatusOK}
 	}
 	return map[string]int{"/usual": private, "/usual/public": public, "/everywhere": private, "/everywhere/public": public}
 }

@@ -25,6 +25,9 @@ const (
 	againFor = 60
 	// maxNonces bounds how many nonces of one request are looked at.
 	maxNonces = 16
+	// maxCookies bounds the cookies that are searched for them, in bytes: an expression takes as long
+	// for a megabyte as Traefik does for ten requests. Most servers refuse longer ones.
+	maxCookies = 16 << 10
 	// nonceCookie tells the browser that has taken a code from others.
 	nonceCookie = "ptl-pairing"
 )
@@ -169,7 +172,11 @@ var nonces = regexp.MustCompile(nonceCookie + "=[^;]*")
 // cookies of the name, all count: another app below the same domain can plant some, which it
 // knows, but cannot take away ours.
 func Nonce(r *http.Request) string {
-	found := nonces.FindAllString(strings.Join(r.Header["Cookie"], ";"), maxNonces+1)
+	cookies := strings.Join(r.Header["Cookie"], ";")
+	if len(cookies) > maxCookies { // guard: in very many cookies no nonce is looked for
+		return ""
+	}
+	found := nonces.FindAllString(cookies, maxNonces+1)
 	if len(found) > maxNonces {
 		return ""
 	}
