@@ -145,6 +145,9 @@ func noteNext(c *command.Console, dir string, u *url.URL, isBeside bool) {
 	if u.Scheme == "https" && isInner(u.Hostname()) {
 		c.Notef("Let's Encrypt gives no certificate for %s, which is no public name: use http:// on a LAN which you trust, or give Traefik a certificate of your own.\n", u.Hostname())
 	}
+	if strings.HasSuffix(u.Hostname(), ".example.com") {
+		c.Notef("%s is an example: put your own name for it into compose.yml and ptl.yml, or begin anew with --url=URL.\n", u.Hostname())
+	}
 	if isBeside {
 		c.Notef("What your compose file needs beside what it has: https://github.com/getportal/ptlauth#in-a-traefik-that-you-have\n")
 		return
