@@ -80,6 +80,9 @@ var hostiles = []hostile{
 	{"a scheme in a cookie, repeated", func(size int) (string, []string) {
 		return "", []string{"Cookie: authorization=" + repeated("Bearer%20", size)}
 	}},
+	{"blanks behind a scheme in a cookie", func(size int) (string, []string) {
+		return "", []string{"Cookie: authorization=Bearer" + repeated("+", size)}
+	}},
 	{"options of a Connection", func(size int) (string, []string) {
 		return "", []string{"Upgrade: websocket", "Connection: " + repeated("upgrad,", size)}
 	}},

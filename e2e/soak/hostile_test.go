@@ -43,6 +43,7 @@ func hostileRequests() map[string][2]string {
 		"cookies of the name":           {"", "Cookie: " + much("b=1;authorization=x;")},
 		"cookies whose names end alike": {"", "Cookie: " + much("xauthorization=;")},
 		"commas, quotes and spaces":     {"", "Cookie: " + much(`authorization=", "; `)},
+		"blanks behind Bearer":          {"", "Cookie: authorization=Bearer" + much("+")},
 		"a long nonce for pairing":      {"", "Cookie: ptl-pairing=" + much("a")},
 		"blanks around a name":          {"", "Cookie: a;authorization" + much(" ") + "=x"},
 		"Cookie lines":                  {"", strings.TrimSuffix(much("Cookie: authorization=x\r\n"), "\r\n")},
