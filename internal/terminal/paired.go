@@ -88,10 +88,17 @@ func add(r *Registry, s *option.Section) {
 		s.Remark("user", "is empty, so the device is nobody's: write whose it is; without the option it would be a user of its own")
 	default:
 		r.byID[t.ID] = t
-		members, _ := option.Map(codes)
-		if !addCodes(r, t, members) && codes != nil && !option.IsEmpty(codes) {
-			s.Remark("pairing", "is not complete, so no code is good for the device: take it out, and have `ptl pair` write it again")
+		if codes != nil {
+			readCodes(r, t, s, codes)
 		}
+	}
+}
+
+// readCodes reads what stands in a device's `pairing`, which most do not have.
+func readCodes(r *Registry, t *Terminal, s *option.Section, codes interface{}) {
+	members, _ := option.Map(codes)
+	if !addCodes(r, t, members) && !option.IsEmpty(codes) {
+		s.Remark("pairing", "is not complete, so no code is good for the device: take it out, and have `ptl pair` write it again")
 	}
 }
 
