@@ -215,7 +215,9 @@ func (r *review) labelledRouter(p place, name string, labels []label, s services
 				one.middlewares = append(one.middlewares, qualified(name, provider))
 			}
 		case "rule":
-			one.rule = l.value
+			if !l.isOpen {
+				one.rule = l.value
+			}
 		case "entrypoints":
 			one.entryPoints = splitList(l.value)
 		case "service":

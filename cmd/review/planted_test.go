@@ -900,6 +900,8 @@ services:
     labels:
       traefik.http.routers.app.rule: Host(` + "`app.example.com:8443`)" + ` # mistake
       traefik.http.routers.app.middlewares: auth@docker
+      traefik.http.routers.one.rule: Host(` + "`${NAME:?is to be set}`)" + `
+      traefik.http.routers.two.rule: Host(` + "`${NAME:-app.example.com}`)" + `
 `, "without its port"},
 	{"another provider's name", inFile + paired + `  routers:
     a: # other-provider
