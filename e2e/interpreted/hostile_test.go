@@ -3,6 +3,7 @@ package interpreted
 import (
 	"bufio"
 	"fmt"
+	"maps"
 	"math"
 	"net/http"
 	"strings"
@@ -83,6 +84,13 @@ var hostiles = []hostile{
 	{"blanks behind a scheme in a cookie", func(size int) (string, []string) {
 		return "", []string{"Cookie: authorization=Bearer" + repeated("+", size)}
 	}},
+	{"a long password", lineOf("Authorization", "Basic ", "YWJj")},
+	{"languages", func(size int) (string, []string) {
+		return "", []string{"Accept: text/html", "Sec-Fetch-Mode: navigate", "Accept-Language: " + repeated("de;q=0.1,", size)}
+	}},
+	{"a browser's name", func(size int) (string, []string) {
+		return "", []string{"Accept: text/html", "Sec-Fetch-Mode: navigate", "User-Agent: " + repeated("Firefox/1 ", size)}
+	}},
 	{"options of a Connection", func(size int) (string, []string) {
 		return "", []string{"Upgrade: websocket", "Connection: " + repeated("upgrad,", size)}
 	}},
@@ -105,13 +113,15 @@ func BenchmarkHostile(b *testing.B) {
 	file := file(b, "secret", secret)
 	nothing := build(b, Options{Root: "testdata", Module: "example.com/noop"}, nil)
 	for _, setting := range []struct {
-		name  string
-		token map[string]any
-	}{{"default", nil}, {"header and query", map[string]any{"header": "Authorization", "query": "auth"}}} {
+		name string
+		more map[string]any
+	}{
+		{"default", nil},
+		{"header and query", map[string]any{"token": map[string]any{"header": "Authorization", "query": "auth"}}},
+		{"people", map[string]any{"token": map[string]any{"basic": true}, "pairing": true, "terminals": map[string]any{"paired": []any{map[string]any{"id": "abc123"}}}}},
+	} {
 		config := map[string]any{"secretFile": file, "terminals": "any", "paths": []any{map[string]any{"prefix": "/public", "access": "public"}}}
-		if setting.token != nil {
-			config["token"] = setting.token
-		}
+		maps.Copy(config, setting.more)
 		handler := build(b, Options{}, config)
 		for _, path := range []string{"/private", "/public"} {
 			for i := range hostiles {

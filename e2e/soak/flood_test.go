@@ -38,6 +38,7 @@ const floodKinds = `
     apps: {plugin: {ptlauth: {secretFile: SECRET, terminals: any, portal: {id: abcdef, domain: example.com}, apps: {directory: "APPS"}}}}
     places: {plugin: {ptlauth: {secretFile: SECRET, terminals: any, token: {query: token, header: Authorization}}}}
     told: {plugin: {ptlauth: {secretFile: SECRET, terminals: any, activity: {url: "ACTIVITY"}, paths: PATHS}}}
+    people: {plugin: {ptlauth: {secretFile: SECRET, terminals: {paired: [{id: abc123}]}, pairing: {path: /people-0/.ptl/}, token: {basic: true}, loginURL: "https://login.example.com/?to={url}"}}}
     keyset: {plugin: {ptlauth: {keys: [{jwksURL: "KEYS"}], terminals: any}}}
 `
 
@@ -91,6 +92,18 @@ var floods = []struct {
 	{"kids", func(r *http.Request, _ int) {
 		r.Header["Cookie"] = []string{"authorization=" + jws(`{"alg":"ES256","kid":"`+rand.Text()+`"}`, `{"sub":"abc123"}`)}
 	}},
+	{"passwords", func(r *http.Request, _ int) {
+		r.SetBasicAuth(rand.Text(), jws(`{"alg":"HS256"}`, `{"sub":"`+rand.Text()+`"}`))
+	}},
+	{"codes", func(r *http.Request, _ int) {
+		r.Method, r.URL.Path = http.MethodPost, "/people-0/.ptl/pair"
+		r.Header = http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, "Origin": {"http://" + r.Host}, "Sec-Fetch-Site": {"same-origin"}, "User-Agent": {rand.Text()}}
+		r.Body = io.NopCloser(strings.NewReader("do=pair&code=" + rand.Text()[:10] + "&" + rand.Text() + "=" + strings.Repeat(rand.Text(), 10)))
+	}},
+	{"pages", func(r *http.Request, _ int) {
+		r.Header = http.Header{"Accept": {"text/html"}, "Accept-Language": {rand.Text()[:2] + ", " + rand.Text()}, "User-Agent": {rand.Text()}}
+		r.URL.RawQuery = rand.Text()
+	}},
 	{"bearers", func(r *http.Request, _ int) {
 		r.Header["Authorization"] = []string{"Bearer " + jws(`{"alg":"HS256"}`, `{"sub":"`+rand.Text()+`"}`)}
 	}},
@@ -134,7 +147,7 @@ func TestFlood(t *testing.T) {
 		if after.Allocated > before.Allocated+floodGrowth && after.Allocated > last+1 {
 			t.Errorf("%s: the heap was %.1f MB before all floods, %.1f before this one, and is %.1f", kind.name, before.Allocated, last, after.Allocated)
 		}
-		if n < 6*floodRouters || refused == 0 || served < 6*floodRouters {
+		if n < 7*floodRouters || refused == 0 || served < 7*floodRouters {
 			t.Errorf("%s: %d requests, %d of them refused, and %d honest ones are too little to tell", kind.name, n, refused, served)
 		}
 		last = after.Allocated
@@ -165,7 +178,7 @@ func newFlood(t *testing.T) *flood {
 	f := &flood{}
 	var routers, paths strings.Builder
 	token, listed := issuer.SignHS256(t, secret, phone), key.Token(t, phone)
-	for _, kind := range []string{"plain", "paths", "apps", "places", "told", "keyset"} {
+	for _, kind := range []string{"plain", "paths", "apps", "places", "told", "people", "keyset"} {
 		for i := range floodRouters {
 			path := fmt.Sprintf("/%s-%d/", kind, i)
 			fmt.Fprintf(&routers, "    %s-%d: {rule: PathPrefix(`%s`), service: app, middlewares: [%[1]s]}\n", kind, i, path)
