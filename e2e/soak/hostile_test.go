@@ -54,10 +54,20 @@ func hostileRequests() map[string][2]string {
 		"a long Referer":                {"", "Referer: https://a.test/?auth=" + much("a&%61ut")},
 		"a long Authorization":          {"", "Authorization: Bearer " + much("eyJ.")},
 		"header names":                  {"", strings.TrimSuffix(numbered("x%d: \r\n"), "\r\n")},
+		"245 names of 64 KiB":           {"", manyNames()},
 		"a long path":                   {"/" + much("a/b"), "X-A: 1"},
 		"an escaped path":               {"/" + much("%41"), "X-A: 1"},
 		"Authorization lines":           {"", strings.TrimSuffix(much("Authorization: Bearer x\r\n"), "\r\n")},
 	}
+}
+
+// manyNames are header names that are taken out, nearly as many as a request may have.
+func manyNames() string {
+	var all strings.Builder
+	for n := range 245 {
+		fmt.Fprintf(&all, "x-webauth-%d%s: 1\r\n", n, strings.Repeat("-_", 128))
+	}
+	return strings.TrimSuffix(all.String(), "\r\n")
 }
 
 // numbered is as much of a text as fits, with another number each time.
@@ -124,13 +134,15 @@ func hostileAnswers(name string) map[string]int {
 	return map[string]int{"/usual": private, "/usual/public": public, "/everywhere": private, "/everywhere/public": public}
 }
 
-// hostileTime is how long Traefik computes for five such requests, the least of three times, and what it answers.
+// hostileTime is how long Traefik computes for five such requests, for more if they are shorter, the least of three times, and
+// what it answers.
 func hostileTime(t *testing.T, proxy *traefik.Traefik, app *corpustest.Recorder, path string, request [2]string) (time.Duration, int) {
 	t.Helper()
 	least, status := time.Hour, 0
+	times := max(5, min(75, 5*hostileSize/len(request[0]+request[1])))
 	for range 3 {
 		before := meter.CPUTime(t, proxy)
-		for range 5 {
+		for range times {
 			status = sendHostile(t, proxy.Addr("web"), path, request)
 			app.Take()
 		}

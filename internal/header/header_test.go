@@ -4,6 +4,7 @@ import (
 	"log"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -57,6 +58,24 @@ func FuzzClean(f *testing.F) {
 			t.Errorf("Upgrade is %q without Connection", h["Upgrade"])
 		}
 	})
+}
+
+// TestFoldEach: names that are folded together come out as each alone.
+func TestFoldEach(t *testing.T) {
+	for _, names := range [][]string{
+		{"X_Ptl_User", "A"}, {"---", "X-Ptl-User"}, {"X-Ptl-User", "---", "_a_"}, {"-", "--", "-"}, {"X--Ptl.User!", "!X-Ptl-User"}, {"A"}, {"-"},
+	} {
+		var want []string
+		for _, name := range names {
+			want = append(want, Fold(name))
+			if loose(name) != Fold(name)+"-" && Fold(name) != "" {
+				t.Errorf("%q is folded to %q", name, Fold(name))
+			}
+		}
+		if got := foldEach(names); !slices.Equal(got, want) {
+			t.Errorf("%q are folded to %q, want %q", names, got, want)
+		}
+	}
 }
 
 func TestClean(t *testing.T) {

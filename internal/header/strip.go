@@ -210,9 +210,12 @@ var needed = strings.Fields(steeringNames + "accept referer access-control-reque
 var told sync.Map
 
 // tell says once in the log that a header that a middleware in front may have set was
-// taken out. Of a family, which a client can name as it likes, only the family is told.
+// taken out, if it is a known one. Of a family, which a client can name as it likes, only the family is told.
 func tell(folded string) {
 	known := identity.FindString(folded)
+	if known == "" {
+		return
+	}
 	if known != folded {
 		known += "*"
 	}
