@@ -163,11 +163,11 @@ func TestShadowLogin(t *testing.T) {
 	}
 	app := new(witness.App)
 	certificate, key := issuer.Certificate(t, "pair.example.com")
-	proxy := traefiktest.Start(t, traefik.Options{Plugin: dir, Static: "entryPoints: {websecure: {address: '127.0.0.1:0', http: {tls: {}}}}",
-		Dynamic: strings.Replace(example, "  routers:\n", "  routers:\n    notes: {rule: Host(`notes.example.com`), middlewares: [authelia], service: notes}\n", 1) + fmt.Sprintf(`
+	dynamic := strings.Replace(example, "  routers:\n", "  routers:\n    notes: {rule: Host(`notes.example.com`), middlewares: [authelia], service: notes}\n", 1) + fmt.Sprintf(`
   services: {notes: {loadBalancer: {servers: [{url: %q}]}}}
 tls: {stores: {default: {defaultCertificate: {certFile: %q, keyFile: %q}}}}
-`, witness.Listen(t, app), certificate, key)})
+`, witness.Listen(t, app), certificate, key)
+	proxy := traefiktest.Start(t, traefik.Options{Plugin: dir, Static: "entryPoints: {websecure: {address: '127.0.0.1:0', http: {tls: {}}}}", Dynamic: dynamic})
 	env = append(env, "SSL_CERT_FILE="+certificate, "HTTPS_PROXY="+visitor.Tunnel(t, proxy.Addr("websecure")))
 
 	const notes = "https://notes.example.com/"
@@ -196,6 +196,42 @@ tls: {stores: {default: {defaultCertificate: {certFile: %q, keyFile: %q}}}}
 	if status, _ := visitor.Ask(t, proxy.URL("web"), "notes.example.com", nil); status != http.StatusUnauthorized {
 		t.Errorf("whom nobody knows got %d", status)
 	}
+
+	if err := proxy.Reload(t.Context(), switched(t, dynamic)); err != nil {
+		t.Fatal(err)
+	}
+	login.Close() // which nobody needs any more
+	if page := ann.Visit(notes); page.Status != http.StatusOK || app.Header.Get("Remote-User") != "ann" || strings.Contains(app.Header.Get("Cookie"), "authorization=") {
+		t.Errorf("after the switch Ann got %d, and the app %v", page.Status, app.Header)
+	}
+	if status, _ := visitor.Ask(t, proxy.URL("web"), "notes.example.com", nil); status != http.StatusUnauthorized {
+		t.Errorf("after the switch whom nobody knows got %d", status)
+	}
+}
+
+// switched is what docs/install.md says to write instead: `authelia` is what `shadow` was, without shadow, and with the
+// pairing of `pair`.
+func switched(t *testing.T, dynamic string) string {
+	t.Helper()
+	var configuration map[string]map[string]map[string]any
+	if err := yaml.Unmarshal([]byte(dynamic), &configuration); err != nil {
+		t.Fatal(err)
+	}
+	all := configuration["http"]["middlewares"]
+	options := func(name string) map[string]any {
+		return all[name].(map[string]any)["plugin"].(map[string]any)["ptlauth"].(map[string]any)
+	}
+	instead := options("shadow")
+	delete(instead, "shadow")
+	instead["pairing"] = options("pair")["pairing"]
+	all["authelia"] = all["shadow"]
+	delete(all, "shadow")
+	delete(all, "forward-auth")
+	text, err := yaml.Marshal(configuration)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
 
 // hammering asks with a token all the time, and returns what ends that and says how often it was refused.
