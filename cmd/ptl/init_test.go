@@ -57,51 +57,57 @@ func TestInit(t *testing.T) {
 			}
 		})
 	}
-	t.Run("mistakes", func(t *testing.T) {
+}
+
+// TestInitMistakes: what cannot be an address or an owner is said.
+func TestInitMistakes(t *testing.T) {
+	s := &testSite{dir: t.TempDir()}
+	for argument, want := range map[string]string{
+		"--url=chat.example.com": "url is \"chat.example.com\"", "--url=ftp://example.com": "begin with https:// or http://",
+		"--url=https://example.com/chat": "should have no path", "--url=http://example.com/?x": "should have no path",
+		"--url=https://ann:secret@example.com": "no password before the host",
+		"--url=https://example.com:8443":       "Let's Encrypt looks for the site at 443", "--url=http://example.com:99999": "from 1 to 65535",
+		"--owner=me": "should be one number, or two",
+	} {
+		if _, notes := s.run(t, command.Usage, "init", "mine", argument); !strings.Contains(notes, want) {
+			t.Errorf("%s: said is %q", argument, notes)
+		}
+	}
+	s.run(t, command.Usage, "init")
+}
+
+// TestInitNames: a host is written as browsers and Traefik know it, and where nobody gives a certificate for it, that is said.
+func TestInitNames(t *testing.T) {
+	for address, want := range map[string]struct{ host, remark string }{
+		"https://bücher.example": {"xn--bcher-kva.example", ""},
+		"https://nas.lan":        {"nas.lan", "gives no certificate for nas.lan"},
+		"https://192.168.1.5":    {"192.168.1.5", "gives no certificate for 192.168.1.5"},
+		"https://nas":            {"nas", "gives no certificate for nas"},
+		"http://nas":             {"nas", ""},
+	} {
 		s := &testSite{dir: t.TempDir()}
-		for argument, want := range map[string]string{
-			"--url=chat.example.com": "url is \"chat.example.com\"", "--url=ftp://example.com": "begin with https:// or http://",
-			"--url=https://example.com/chat": "should have no path", "--url=http://example.com/?x": "should have no path",
-			"--url=https://ann:secret@example.com": "no password before the host",
-			"--url=https://example.com:8443":       "Let's Encrypt looks for the site at 443", "--url=http://example.com:99999": "from 1 to 65535",
-			"--owner=me": "should be one number, or two",
-		} {
-			if _, notes := s.run(t, command.Usage, "init", "mine", argument); !strings.Contains(notes, want) {
-				t.Errorf("%s: said is %q", argument, notes)
-			}
+		_, remark := s.run(t, command.Done, "init", ".", "--url="+address)
+		if strings.Contains(remark, "gives no certificate") != (want.remark != "") || !strings.Contains(remark, want.remark) || !strings.Contains(remark, "Next: docker") {
+			t.Errorf("%s: remarked is %q", address, remark)
 		}
-		s.run(t, command.Usage, "init")
-	})
-	t.Run("names", func(t *testing.T) {
-		for address, want := range map[string]struct{ host, remark string }{
-			"https://bücher.example": {"xn--bcher-kva.example", ""},
-			"https://nas.lan":        {"nas.lan", "gives no certificate for nas.lan"},
-			"https://192.168.1.5":    {"192.168.1.5", "gives no certificate for 192.168.1.5"},
-			"https://nas":            {"nas", "gives no certificate for nas"},
-			"http://nas":             {"nas", ""},
-		} {
-			s := &testSite{dir: t.TempDir()}
-			_, remark := s.run(t, command.Done, "init", ".", "--url="+address)
-			if strings.Contains(remark, "gives no certificate") != (want.remark != "") || !strings.Contains(remark, want.remark) || !strings.Contains(remark, "Next: docker") {
-				t.Errorf("%s: remarked is %q", address, remark)
-			}
-			if !strings.Contains(s.read(t, "compose.yml"), "Host(`"+want.host+"`)") || !strings.Contains(s.read(t, "ptl.yml"), "://"+want.host+"\n") {
-				t.Errorf("%s: made are\n%s%s", address, s.read(t, "compose.yml"), s.read(t, "ptl.yml"))
-			}
+		if !strings.Contains(s.read(t, "compose.yml"), "Host(`"+want.host+"`)") || !strings.Contains(s.read(t, "ptl.yml"), "://"+want.host+"\n") {
+			t.Errorf("%s: made are\n%s%s", address, s.read(t, "compose.yml"), s.read(t, "ptl.yml"))
 		}
-	})
-	t.Run("beside a compose file that is there", func(t *testing.T) {
-		for _, name := range []string{"compose.yml", "compose.yaml", "docker-compose.yml", "docker-compose.yaml"} {
-			s := &testSite{dir: t.TempDir()}
-			if err := os.WriteFile(s.path(name), []byte("services: {}\n"), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			if _, remark := s.run(t, command.Done, "init", "."); !strings.Contains(remark, name+" is there already") || !strings.HasSuffix(remark, "#in-a-traefik-that-you-have\n") || strings.Contains(remark, "Next:") {
-				t.Errorf("%s: remarked is %q", name, remark)
-			}
-			if all, err := filepath.Glob(s.path("*compose.*")); err != nil || len(all) != 1 || s.read(t, name) != "services: {}\n" {
-				t.Errorf("%s is hidden by another one: %q, %v", name, all, err)
-			}
+	}
+}
+
+// TestInitBeside: a compose file that is there stays, and is hidden by none.
+func TestInitBeside(t *testing.T) {
+	for _, name := range []string{"compose.yml", "compose.yaml", "docker-compose.yml", "docker-compose.yaml"} {
+		s := &testSite{dir: t.TempDir()}
+		if err := os.WriteFile(s.path(name), []byte("services: {}\n"), 0o600); err != nil {
+			t.Fatal(err)
 		}
-	})
+		if _, remark := s.run(t, command.Done, "init", "."); !strings.Contains(remark, name+" is there already") || !strings.HasSuffix(remark, "#in-a-traefik-that-you-have\n") || strings.Contains(remark, "Next:") {
+			t.Errorf("%s: remarked is %q", name, remark)
+		}
+		if all, err := filepath.Glob(s.path("*compose.*")); err != nil || len(all) != 1 || s.read(t, name) != "services: {}\n" {
+			t.Errorf("%s is hidden by another one: %q, %v", name, all, err)
+		}
+	}
 }
