@@ -63,8 +63,7 @@ func remove(g *gate, r *http.Request, o *outcome) *cache.Decision {
 			d.Removed = cookieAlone
 		} else {
 			d.Names = set.WithCookie // guard: the token is taken out
-			n := len(set.Values)
-			d.Values = append(set.Values[:n:n], rest[0])
+			d.Values = append(set.Values, rest[0])
 		}
 	}
 	if o.key != "" {

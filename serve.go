@@ -136,13 +136,21 @@ func actFound(g *gate, w http.ResponseWriter, r *http.Request) {
 // serveOrdinary decides and acts where the handlers have seen that no header asks for more than
 // an answer. What is left of decide is short: a token, in the one Cookie line that decides.
 func serveOrdinary(g *gate, w http.ResponseWriter, r *http.Request, rule *access.Rule) {
-	current := snapshot.Now(g.keeper)
-	if r.Method != "GET" || g.asksMore {
-		act(g, w, r, decide(g, r, rule))
+	if r.Method != "GET" {
+		serveOther(g, w, r, rule)
 		return
 	}
-	if rule.Access == access.Own || !current.IsOrdinary {
-		act(g, w, r, decide(g, r, rule))
+	if g.asksMore {
+		serveOther(g, w, r, rule)
+		return
+	}
+	if rule.Access == access.Own {
+		serveOther(g, w, r, rule)
+		return
+	}
+	current := snapshot.Now(g.keeper)
+	if !current.IsOrdinary {
+		serveOther(g, w, r, rule)
 		return
 	}
 	found := extractor.FindFast(g.policy.Locations, r.Header["Cookie"])
@@ -159,6 +167,11 @@ func serveOrdinary(g *gate, w http.ResponseWriter, r *http.Request, rule *access
 	}
 	v := authn.JudgeSigned(g.policy, current, found.Only, segment, problem)
 	serveJudged(g, w, r, &outcome{result: v, found: found, rule: rule, snapshot: current})
+}
+
+// serveOther decides and acts step by step.
+func serveOther(g *gate, w http.ResponseWriter, r *http.Request, rule *access.Rule) {
+	act(g, w, r, decide(g, r, rule))
 }
 
 // serveJudged goes on where it is known whose token it is, or that it is not good.
@@ -297,7 +310,7 @@ func serveSlow(g *gate, w http.ResponseWriter, r *http.Request, rule *access.Rul
 			return
 		}
 	}
-	act(g, w, r, decide(g, r, rule))
+	serveOther(g, w, r, rule)
 }
 
 // cached is what was decided about such a request before; nil: nothing was, or it has to be

@@ -323,7 +323,8 @@ func Injected(rules Rules) []string {
 }
 
 // Set is the headers that a request is sent on with: Names, canonical, and a value for
-// each. Requests share it, so that they are sent on with copies of the values.
+// each, with no room for more: whoever appends has a copy. Requests share it, so that they are
+// sent on with copies of the values.
 type Set struct {
 	Names  []string
 	Values []string
@@ -355,7 +356,9 @@ func Values(rule *Rule, v *identity.Visitor) (*Set, string) {
 		}
 	}
 	n := len(set.Names)
-	set.WithCookie = append(set.Names[:n:n], "Cookie")
+	set.Names = set.Names[:n:n]
+	set.Values = set.Values[:n:n]
+	set.WithCookie = append(set.Names, "Cookie")
 	return set, ""
 }
 

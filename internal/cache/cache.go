@@ -76,11 +76,21 @@ func Put(c *Cache, version int, until int64, key string, d *Decision) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	// A slower request may come with a decision of the world before.
-	if !c.isLive || version != c.version || until > 0 && until <= c.endSeconds {
+	if !c.isLive {
 		return
 	}
-	if c.bytes+weight > c.reserved && !makeRoom(c, weight) {
+	if version != c.version {
 		return
+	}
+	if until > 0 {
+		if until <= c.endSeconds {
+			return
+		}
+	}
+	if c.bytes+weight > c.reserved {
+		if !makeRoom(c, weight) {
+			return
+		}
 	}
 	_, known := c.Decisions.LoadOrStore(key, d)
 	if known {
