@@ -95,3 +95,25 @@ func pluginFiles(t *testing.T) []string {
 	}
 	return all
 }
+
+// TestReadmeBegins wants README's first three sentences to say what ptlauth is, how one gets in, and what it needs.
+func TestReadmeBegins(t *testing.T) {
+	content, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(content), "# ptlauth\n\n")
+	first, _, _ := strings.Cut(rest, "\n")
+	// A version has a dot too, but no blank behind it.
+	sentences := strings.SplitAfter(first, ". ")
+	if len(sentences) != 3 {
+		t.Fatalf("README.md begins with %d sentences, want 3: %s", len(sentences), first)
+	}
+	for i, words := range [][]string{{"Traefik middleware plugin", "request header", "token"}, {"no login page", "scanning a code"}, {"needs Traefik", "no other container"}} {
+		for _, word := range words {
+			if !strings.Contains(sentences[i], word) {
+				t.Errorf("sentence %d of README.md does not say %q: %s", i+1, word, sentences[i])
+			}
+		}
+	}
+}
