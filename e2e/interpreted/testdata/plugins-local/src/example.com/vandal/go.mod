@@ -1,0 +1,3 @@
+module example.com/vandal
+
+go 1.22
