@@ -19,12 +19,14 @@ var (
 	// characters, backslashes, path parameters, what ends a path elsewhere, empty and dot
 	// segments, and what decodes once more (CVE-2026-48020, CVE-2026-40912).
 	ambiguous = regexp.MustCompile(`[\x00-\x1f\x7f-\x{9f}\\;?#]|//|/\.\.?(?:/|$)|%[0-9A-Fa-f]{2}`)
+	dots      = regexp.MustCompile(`/\.\.?(?:/|$)`)
 	slash     = regexp.MustCompile(`%2[fF]`)
 )
 
 // isAmbiguous reports whether apps may take the decoded path for another one.
 func isAmbiguous(path string) bool {
-	return ambiguous.MatchString(path) || !utf8.ValidString(path)
+	return ambiguous.MatchString(path) || !utf8.ValidString(path) ||
+		dots.MatchString(letters.Replace(path)) // guard: dots and slashes are folded as letters are
 }
 
 // Ordinary returns what matches the decoded paths for which Find is not needed to know

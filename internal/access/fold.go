@@ -13,7 +13,7 @@ func newLetters() *strings.Replacer {
 	// Python's re.IGNORECASE, and 'ı'.toUpperCase() in JavaScript; then full case folding
 	// (CaseFolding.txt, status F): JavaScript's toUpperCase, Python's casefold, folders of
 	// ext4 that do not mind case.
-	pairs := strings.Fields("ı i İ i ß ss ẞ ss ﬀ ff ﬁ fi ﬂ fl ﬃ ffi ﬄ ffl ﬅ st ﬆ st")
+	pairs := strings.Fields("ı i İ i ß ss ẞ ss ﬀ ff ﬁ fi ﬂ fl ﬃ ffi ﬄ ffl ﬅ st ﬆ st ․ . ‥ ..")
 	// PHP's urldecode, and what else takes a path for a query.
 	pairs = append(pairs, "+", " ")
 	// What HFS+ and ext4 pass over in names (CVE-2014-9390): each becomes nothing.
