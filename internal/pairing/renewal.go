@@ -104,6 +104,10 @@ func SamePage(r *http.Request) string {
 	if u.RawQuery != "" || u.ForceQuery {
 		return "?" + strings.ReplaceAll(u.RawQuery, "#", "%23")
 	}
+	// What Go has escaped anew says / where %2F was.
+	if u.RawPath != "" && path != u.RawPath {
+		return ""
+	}
 	segment := path[strings.LastIndexByte(path, '/')+1:]
 	decoded := strings.ReplaceAll(strings.ToLower(segment), "%2e", ".")
 	if decoded == "." || decoded == ".." {
