@@ -25,6 +25,8 @@ const (
 	grace = time.Second
 	// margin is how much earlier that look ends.
 	margin = 30 * time.Millisecond
+	// usualLook is how long a look may take for the next one to begin when it is due.
+	usualLook = grace / 2
 	// missingInterval is how soon what is missing is looked for again.
 	missingInterval = 250 * time.Millisecond
 	// minInterval is the least time between two looks, where one takes longer than it holds.
@@ -61,6 +63,7 @@ type Keeper struct {
 	last     atomic.Value // *Snapshot
 	mutex    sync.Mutex
 	look     context.Context // done when the look that is under way has ended; nil: none is
+	since    time.Time       // when what is still being read was begun; zero: nothing is
 	finished context.CancelFunc
 	timer    *time.Timer
 	running  bool      // the timer is set
@@ -287,8 +290,17 @@ func read(k *Keeper, at time.Time) *Snapshot {
 	from := k.sources
 	isReading := source.IsReading(k.watched)
 	keys, complete := key.Ready(from.Keys)
+	// A look ends before what it waits for; the next ones go on with it.
+	began := at
+	if !k.since.IsZero() {
+		began = k.since
+	}
+	k.since = time.Time{}
+	if isReading {
+		k.since = began
+	}
 	s := &Snapshot{
-		End:      at.Add(from.Refresh),
+		End:      due(began, time.Now(), from.Refresh),
 		Keys:     keys,
 		Complete: complete,
 		Registry: terminal.Now(from.Terminals, from.Refresh),
@@ -306,6 +318,26 @@ func read(k *Keeper, at time.Time) *Snapshot {
 		s.End = soon
 	}
 	return s
+}
+
+// due is when the next look begins after one that took so long: a period later, but earlier where
+// what it finds would not count within a period and a second. A server is left alone for a quarter
+// of a period.
+func due(began, ended time.Time, refresh time.Duration) time.Time {
+	next := began.Add(refresh)
+	early := ended.Sub(began) - usualLook
+	if early <= 0 {
+		return next
+	}
+	if early > refresh/4 {
+		early = refresh / 4
+	}
+	next = next.Add(-early)
+	least := ended.Add(refresh / 4)
+	if next.Before(least) {
+		return least
+	}
+	return next
 }
 
 // Last is the newest snapshot; nil: there is none.
