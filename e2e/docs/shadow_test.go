@@ -62,17 +62,7 @@ func TestShadowDay(t *testing.T) {
 		}
 		return string(text)
 	}
-	plugin, err := guardtest.Read("../..")
-	if err == nil {
-		plugin, err = plugin.Set("shadow.interval", "2 * time.Second")
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	if err := plugin.Write(dir); err != nil {
-		t.Fatal(err)
-	}
+	dir := countingOften(t)
 	proxy := traefiktest.Start(t, traefik.Options{Dynamic: dynamic(examples[0]), Plugin: dir})
 	ask := func(token string) (int, http.Header) {
 		header := http.Header{}
@@ -150,17 +140,7 @@ func TestShadowLogin(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(folder, "ptlauth", "dynamic.yml"), []byte(example), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	plugin, err := guardtest.Read("../..")
-	if err == nil {
-		plugin, err = plugin.Set("shadow.interval", "2 * time.Second")
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	if err := plugin.Write(dir); err != nil {
-		t.Fatal(err)
-	}
+	dir := countingOften(t)
 	app := new(witness.App)
 	certificate, key := issuer.Certificate(t, "pair.example.com")
 	dynamic := strings.Replace(example, "  routers:\n", "  routers:\n    notes: {rule: Host(`notes.example.com`), middlewares: [authelia], service: notes}\n", 1) + fmt.Sprintf(`
@@ -258,4 +238,22 @@ func hammering(t *testing.T, url, token string) func() int64 {
 		<-stopped
 		return lost.Load()
 	}
+}
+
+// countingOften is the folder of a plugin that says every two seconds, not every minute, how often it would have decided
+// otherwise.
+func countingOften(t *testing.T) string {
+	t.Helper()
+	plugin, err := guardtest.Read("../..")
+	if err == nil {
+		plugin, err = plugin.Set("shadow.interval", "2 * time.Second")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := plugin.Write(dir); err != nil {
+		t.Fatal(err)
+	}
+	return dir
 }
