@@ -114,15 +114,7 @@ func decideSlow(g *gate, r *http.Request, rule *access.Rule, current *snapshot.S
 
 // usual are the methods that need no closer look, of browsers and of WebDAV: of others no decision is
 // remembered.
-var usual = usualMethods("GET HEAD POST PUT PATCH DELETE OPTIONS PROPFIND PROPPATCH REPORT MKCOL COPY MOVE LOCK UNLOCK")
-
-func usualMethods(words string) map[string]bool {
-	all := map[string]bool{}
-	for _, word := range strings.Fields(words) {
-		all[word] = true
-	}
-	return all
-}
+var usual = header.SetOf("GET HEAD POST PUT PATCH DELETE OPTIONS PROPFIND PROPPATCH REPORT MKCOL COPY MOVE LOCK UNLOCK")
 
 // methodProblem says why a request of that method must reach no app; empty when it may.
 func methodProblem(method string) string {

@@ -51,8 +51,8 @@ func commandNames(p *Program) []string {
 	return names
 }
 
-// quoted is a text between a shell's single quotes.
-func quoted(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
+// Quoted is a text between a shell's single quotes.
+func Quoted(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
 func bash(p *Program) string {
 	var b strings.Builder
@@ -67,13 +67,13 @@ func bash(p *Program) string {
     done
     case $command in
 `)
-	fmt.Fprintf(&b, "        '') flags=--help words=%s ;;\n", quoted(strings.Join(commandNames(p), " ")))
+	fmt.Fprintf(&b, "        '') flags=--help words=%s ;;\n", Quoted(strings.Join(commandNames(p), " ")))
 	for _, c := range p.Commands {
-		words := quoted(strings.Join(c.Values, " "))
+		words := Quoted(strings.Join(c.Values, " "))
 		if c.Lister != "" {
 			words = fmt.Sprintf("$(%s %s 2>/dev/null | cut -f 1)", p.Name, c.Lister)
 		}
-		fmt.Fprintf(&b, "        %s) flags=%s words=%s ;;\n", c.Name, quoted(strings.Join(flags(p, c), " ")), words)
+		fmt.Fprintf(&b, "        %s) flags=%s words=%s ;;\n", c.Name, Quoted(strings.Join(flags(p, c), " ")), words)
 	}
 	b.WriteString(`    esac
     # Bash takes the equals sign for a word of its own.
@@ -84,7 +84,7 @@ func bash(p *Program) string {
 	for _, c := range p.Commands {
 		for _, o := range optionsOf(p, c) {
 			if len(o.Values) > 0 {
-				fmt.Fprintf(&b, "        %s--%s) words=%s ;;\n", c.Name, o.Name, quoted(strings.Join(o.Values, " ")))
+				fmt.Fprintf(&b, "        %s--%s) words=%s ;;\n", c.Name, o.Name, Quoted(strings.Join(o.Values, " ")))
 			}
 		}
 	}
@@ -106,26 +106,26 @@ func fish(p *Program) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# fish completion for %[1]s: %[1]s completion fish | source\n", p.Name)
 	for _, c := range p.Commands {
-		fmt.Fprintf(&b, "complete -c %s -f -n __fish_use_subcommand -a %s -d %s\n", p.Name, c.Name, quoted(c.Summary))
+		fmt.Fprintf(&b, "complete -c %s -f -n __fish_use_subcommand -a %s -d %s\n", p.Name, c.Name, Quoted(c.Summary))
 	}
 	for _, c := range p.Commands {
-		where := quoted("__fish_seen_subcommand_from " + c.Name)
+		where := Quoted("__fish_seen_subcommand_from " + c.Name)
 		for _, o := range optionsOf(p, c) {
 			value := " -r"
 			if o.IsSwitch {
 				value = ""
 			}
 			if len(o.Values) > 0 {
-				value = " -x -a " + quoted(strings.Join(o.Values, " "))
+				value = " -x -a " + Quoted(strings.Join(o.Values, " "))
 			}
-			fmt.Fprintf(&b, "complete -c %s -n %s -l %s%s -d %s\n", p.Name, where, o.Name, value, quoted(o.Description))
+			fmt.Fprintf(&b, "complete -c %s -n %s -l %s%s -d %s\n", p.Name, where, o.Name, value, Quoted(o.Description))
 		}
 		words := strings.Join(c.Values, " ")
 		if c.Lister != "" {
 			words = fmt.Sprintf("(%s %s 2>/dev/null)", p.Name, c.Lister)
 		}
 		if words != "" {
-			fmt.Fprintf(&b, "complete -c %s -n %s -f -a %s\n", p.Name, where, quoted(words))
+			fmt.Fprintf(&b, "complete -c %s -n %s -f -a %s\n", p.Name, where, Quoted(words))
 		}
 	}
 	return b.String()
@@ -146,7 +146,7 @@ func zsh(p *Program) string {
 	}
 	fmt.Fprintf(&b, "_%s() {\n    local -a commands\n    commands=(\n", p.Name)
 	for _, c := range p.Commands {
-		fmt.Fprintf(&b, "        %s\n", quoted(c.Name+":"+strings.ReplaceAll(c.Summary, ":", `\:`)))
+		fmt.Fprintf(&b, "        %s\n", Quoted(c.Name+":"+strings.ReplaceAll(c.Summary, ":", `\:`)))
 	}
 	b.WriteString("    )\n    if (( CURRENT == 2 )); then\n        _describe command commands\n        return\n    fi\n    case $words[2] in\n")
 	for _, c := range p.Commands {
@@ -159,7 +159,7 @@ func zsh(p *Program) string {
 			if o.IsSwitch {
 				value = "[" + forZsh(o.Description) + "]"
 			}
-			fmt.Fprintf(&b, " \\\n            %s", quoted("--"+o.Name+value))
+			fmt.Fprintf(&b, " \\\n            %s", Quoted("--"+o.Name+value))
 		}
 		rest := "*:file:_files"
 		if len(c.Values) > 0 {
@@ -169,7 +169,7 @@ func zsh(p *Program) string {
 			rest = "*:word:_" + p.Name + "_" + c.Name
 		}
 		// The first word is the command.
-		fmt.Fprintf(&b, " \\\n            '--help[what it does]' \\\n            '1:command:' %s ;;\n", quoted(rest))
+		fmt.Fprintf(&b, " \\\n            '--help[what it does]' \\\n            '1:command:' %s ;;\n", Quoted(rest))
 	}
 	fmt.Fprintf(&b, "    esac\n}\ncompdef _%[1]s %[1]s\n", p.Name)
 	return b.String()

@@ -21,6 +21,7 @@ import (
 	"golang.org/x/net/idna"
 
 	"github.com/getportal/ptlauth/cmd/command"
+	"github.com/getportal/ptlauth/cmd/manual"
 	"github.com/getportal/ptlauth/cmd/registry"
 )
 
@@ -164,7 +165,7 @@ func quoted(path string) string {
 	if strings.Trim(path, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_./") == "" {
 		return path
 	}
-	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+	return manual.Quoted(path)
 }
 
 // isInner reports whether a host is one that nobody outside knows.

@@ -244,16 +244,7 @@ func hammering(t *testing.T, url, token string) func() int64 {
 // otherwise.
 func countingOften(t *testing.T) string {
 	t.Helper()
-	plugin, err := guardtest.Read("../..")
-	if err == nil {
-		plugin, err = plugin.Set("shadow.interval", "2 * time.Second")
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	if err := plugin.Write(dir); err != nil {
-		t.Fatal(err)
-	}
-	return dir
+	return guardtest.Changed(t, "../..", func(p *guardtest.Plugin) (*guardtest.Plugin, error) {
+		return p.Set("shadow.interval", "2 * time.Second")
+	})
 }

@@ -44,23 +44,6 @@ type bench struct {
 	dynamic  map[string]any
 }
 
-// changed is the plugin with some changes, in a folder.
-func changed(t *testing.T, change func(p *guardtest.Plugin) (*guardtest.Plugin, error)) string {
-	t.Helper()
-	plugin, err := guardtest.Read("../..")
-	if err == nil {
-		plugin, err = change(plugin)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	if err := plugin.Write(dir); err != nil {
-		t.Fatal(err)
-	}
-	return dir
-}
-
 // interval is what the minute is in these tests, in which counts are told.
 const interval = 4 * time.Second
 
@@ -315,7 +298,7 @@ func TestShadow(t *testing.T) {
 	for _, p := range planted {
 		labels = append(labels, p.label)
 	}
-	b := start(t, changed(t, impatient), labels...)
+	b := start(t, guardtest.Changed(t, "../..", impatient), labels...)
 
 	t.Run("what both do alike is counted, and nothing else is told", func(t *testing.T) {
 		for _, a := range agreed {
@@ -468,7 +451,7 @@ func TestLimits(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts Traefik")
 	}
-	b := start(t, changed(t, func(p *guardtest.Plugin) (*guardtest.Plugin, error) { return p, nil }), "many")
+	b := start(t, guardtest.Changed(t, "../..", func(p *guardtest.Plugin) (*guardtest.Plugin, error) { return p, nil }), "many")
 	for i := range 40 {
 		header := http.Header{}
 		for j := range 20 {
@@ -508,7 +491,7 @@ func TestPanic(t *testing.T) {
 		"shadow.take":       "the counts could not be told: please report this as a bug",
 	} {
 		t.Run("in "+function, func(t *testing.T) {
-			b := start(t, changed(t, func(p *guardtest.Plugin) (*guardtest.Plugin, error) {
+			b := start(t, guardtest.Changed(t, "../..", func(p *guardtest.Plugin) (*guardtest.Plugin, error) {
 				p, err := p.Set("shadow.interval", "time.Second")
 				if err != nil {
 					return nil, err

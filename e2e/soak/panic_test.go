@@ -283,17 +283,7 @@ func endsSockets(t *testing.T, s *struck) {
 // planted copies the plugin with the panic in it.
 func planted(t *testing.T, p plant) string {
 	t.Helper()
-	plugin, err := guardtest.Read("../..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	plugin, err = plugin.Plant(p.function, p.condition)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	if err := plugin.Write(dir); err != nil {
-		t.Fatal(err)
-	}
-	return dir
+	return guardtest.Changed(t, "../..", func(plugin *guardtest.Plugin) (*guardtest.Plugin, error) {
+		return plugin.Plant(p.function, p.condition)
+	})
 }

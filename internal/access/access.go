@@ -230,7 +230,7 @@ func PrefixProblem(prefix string) string {
 
 var (
 	wildcard    = regexp.MustCompile(`/\*+/|\{[^/]*\}|/:[A-Za-z_]+(?:/|$)|\(\?|\.\*`)
-	unreachable = regexp.MustCompile(`//|/\.\.?(?:/|$)|[\x00-\x1f\x7f-\x{9f}]| $`)
+	unreachable = regexp.MustCompile(`//|` + dotSegment + `|[\x00-\x1f\x7f-\x{9f}]| $`)
 )
 
 // merge puts the section's headers over those that are there. A value that is the

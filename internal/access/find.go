@@ -18,10 +18,13 @@ var (
 	// ambiguous is what an app may read differently, in a path that is decoded once: control
 	// characters, backslashes, path parameters, what ends a path elsewhere, empty and dot
 	// segments, and what decodes once more (CVE-2026-48020, CVE-2026-40912).
-	ambiguous = regexp.MustCompile(`[\x00-\x1f\x7f-\x{9f}\\;?#]|//|/\.\.?(?:/|$)|%[0-9A-Fa-f]{2}`)
-	dots      = regexp.MustCompile(`/\.\.?(?:/|$)`)
+	ambiguous = regexp.MustCompile(`[\x00-\x1f\x7f-\x{9f}\\;?#]|//|` + dotSegment + `|%[0-9A-Fa-f]{2}`)
+	dots      = regexp.MustCompile(dotSegment)
 	slash     = regexp.MustCompile(`%2[fF]`)
 )
+
+// dotSegment leads to another path (RFC 3986 §5.2.4).
+const dotSegment = `/\.\.?(?:/|$)`
 
 // isAmbiguous reports whether apps may take the decoded path for another one.
 func isAmbiguous(path string) bool {

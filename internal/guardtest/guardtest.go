@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"testing"
 )
 
 // mark begins a comment that names a protection.
@@ -137,6 +138,23 @@ func (p *Plugin) Guards() []string {
 	}
 	slices.Sort(names)
 	return names
+}
+
+// Changed is the repository's plugin with a change, in a folder of the test's own.
+func Changed(t testing.TB, root string, change func(*Plugin) (*Plugin, error)) string {
+	t.Helper()
+	plugin, err := Read(root)
+	if err == nil {
+		plugin, err = change(plugin)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := plugin.Write(dir); err != nil {
+		t.Fatal(err)
+	}
+	return dir
 }
 
 // Write writes the plugin into a folder.

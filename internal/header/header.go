@@ -88,8 +88,8 @@ var usual = foldAll(`
 	X-Requested-With
 `)
 
-// setOf are the words of a text: as a list in Go, each would make every start slower.
-func setOf(text string) map[string]bool {
+// SetOf are the words of a text: as a list in Go, each would make every start slower.
+func SetOf(text string) map[string]bool {
 	set := map[string]bool{}
 	for _, word := range strings.Fields(text) {
 		set[word] = true
@@ -120,7 +120,7 @@ type Names struct {
 
 // NewStripper makes the stripper of a middleware that takes those names out.
 func NewStripper(names Names) *Stripper {
-	g := &Stripper{Harmless: map[string]bool{}, injected: map[string]bool{}, strip: names.Strip, rewriting: names.Rewriting, pages: names.Pages, kept: setOf(strings.Join(names.Tokens, " "))}
+	g := &Stripper{Harmless: map[string]bool{}, injected: map[string]bool{}, strip: names.Strip, rewriting: names.Rewriting, pages: names.Pages, kept: SetOf(strings.Join(names.Tokens, " "))}
 	for _, name := range names.Injected {
 		g.injected[Fold(name)] = true
 	}
@@ -256,7 +256,7 @@ func isForeign(g *Stripper, name, folded string) bool {
 }
 
 // hopByHop are the names that rebuildConnection looks at in every request.
-var hopByHop = setOf("Connection Upgrade Http2-Settings")
+var hopByHop = SetOf("Connection Upgrade Http2-Settings")
 
 // learn adds names to those that need no look. The map is read without a lock, and is
 // therefore replaced.
@@ -349,7 +349,7 @@ const NameBytes = "!#$%&'*+-.^_`|~0123456789" +
 
 // steering are names that a proxy or the connection itself acts upon. By the last six, a page in
 // a frame, another origin's, and an event stream are known.
-var steering = setOf(steeringNames)
+var steering = SetOf(steeringNames)
 
 const steeringNames = `
 	connection content-length cookie expect host http2-settings keep-alive te trailer transfer-encoding upgrade
